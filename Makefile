@@ -4,6 +4,7 @@
 #   PYTHON=python3.12   the interpreter to make the environment with (3.11 or newer)
 #   VENV=folder         where the environment lives
 #   TESTS='-k cut'      what to add to the pytest command line
+#   GRAPHPRUNE_ZOO=dir  the folder of exported graphs that the sweeps of `make zoo` and `make bench` read
 
 VENV ?= .venv
 TESTS ?=
@@ -15,11 +16,11 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help demo test lint format pytest zoo coverage clean
+.PHONY: help demo test lint format pytest zoo bench coverage clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort | expand -t 20
 
 demo: $(READY) ## prune a pretrained model, verify it, and time it against the original
 	$(BIN)/python -m models.demo
@@ -42,6 +43,8 @@ pytest: $(READY)
 zoo: $(READY) ## the slow sweeps over many exported graphs
 	$(BIN)/python -m pytest -m "slow or zoo" $(TESTS)
 
+bench: bench-cold-start bench-shared-bias bench-light ## the quick benchmarks; `make help` lists the others
+
 coverage: $(READY) ## line and branch coverage of the quick tests
 	$(BIN)/python -m coverage run -m pytest -q -m "not slow and not zoo" $(TESTS)
 	$(BIN)/python -m coverage report
@@ -54,5 +57,8 @@ $(READY): pyproject.toml
 		echo "hint: install one, or name it: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)"; exit 4; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@# setuptools warns at every editable install that folders here shadow installed packages: they should
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $@
+
+-include benchmarks/Makefile

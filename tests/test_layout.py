@@ -95,9 +95,10 @@ def test_passes_refuses_to_be_a_package_of_its_own(repository: Path) -> None:
 
 def test_the_commands_of_the_readme_are_targets_of_the_makefile(repository: Path) -> None:
     readme = (repository / "README.md").read_text(encoding="utf-8")
-    makefile = (repository / "Makefile").read_text(encoding="utf-8")
+    makefiles = [repository / "Makefile", repository / "benchmarks" / "Makefile"]
+    rules = "".join(path.read_text(encoding="utf-8") for path in makefiles)
     commands = set(re.findall(r"^(?:\$ )?make ([a-z-]+)", readme, re.MULTILINE))
-    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", rules, re.MULTILINE))
     assert {"demo", "test"} <= commands <= targets
 
 
