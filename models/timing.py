@@ -54,8 +54,9 @@ def feed(running: ort.InferenceSession, shapes: dict[str, tuple[int, ...]], seed
     for wanted in running.get_inputs():
         dtype = DTYPES[wanted.type]
         shape = shapes[wanted.name]
-        whole = issubclass(dtype, np.integer)
-        made[wanted.name] = np.ones(shape, dtype) if whole else rng.normal(size=shape).astype(dtype)
+        whole = np.issubdtype(dtype, np.integer)
+        value = np.ones(shape) if whole else rng.normal(size=shape)
+        made[wanted.name] = value.astype(dtype)
     return made
 
 
