@@ -1,0 +1,160 @@
+"""How much every unit of every group matters, judged from the weights alone.
+
+A unit owns a slice of every constant its group lies in: output filters, the next layer's input slices,
+norm scales. Per place the entries of a slice are reduced to one number; a place's numbers are divided by
+their mean, so that a place with many entries does not drown one with few, and the places are averaged. So
+every group has mean 1, which lets groups be ranked against each other.
+
+| by | a unit's number at one place | source |
+|---|---|---|
+| l1 | sum of absolute values | Li et al. 2017, *Pruning Filters for Efficient ConvNets*, section 3.1 |
+| l2 | sum of squares | Fang et al. 2023, *DepGraph*, section 3.3 |
+| fpgm | sum of distances to the other units' slices | He et al. 2019, *Geometric Median*, eq. 4 |
+| bn | absolute batch-norm scale | Liu et al. 2017, *Network Slimming*, section 3 |
+| lamp | the group's l2 number over the sum of those not smaller | Lee et al. 2021, *LAMP*, eq. 4 |
+| random | uniform, seeded, by group name | |
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphprune.errors import Refused, Usage
+from graphprune.ir import label, read
+from graphprune.nearest import did_you_mean
+from graphprune.reductions import Numbers, Slices, absolute_sums, distances, squared_sums
+
+if TYPE_CHECKING:
+    import onnx_graphsurgeon as gs
+
+    from graphprune.groups import Group, Place
+    from graphprune.solve import Solution
+
+Reduce = Callable[[NDArray[Any], Sequence[Slices]], list[Numbers]]
+Result = tuple[dict[str, Numbers], dict[str, str]]
+"""Scores by group name, and notes by group name."""
+
+MEASURED = frozenset({"out", "in", "scale"})
+"""Roles whose entries tell how much a unit matters; a bias is asked only where a group has nothing else."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One number per unit of every group, by group name; a unit with a higher number matters more.
+
+    `notes` says, by group name, where the criterion did not apply and what was used instead.
+    """
+
+    by: str
+    values: Mapping[str, Numbers]
+    notes: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def score(solution: Solution, by: str = "l2", seed: int = 0) -> Scores:
+    """The importance of every unit of every group that may be pruned.
+
+    Raises `Usage` for an unknown criterion, `Refused` where a weight is not a finite number.
+    """
+    criterion = CRITERIA.get(by)
+    if criterion is None:
+        raise Usage(f"there is no importance {by}", did_you_mean(by, CRITERIA))
+    values, notes = criterion([group for group in solution.groups if not group.pinned], seed)
+    return Scores(by, values, notes)
+
+
+def lamp(numbers: Numbers) -> Numbers:
+    """Each number over the sum of those not smaller (Lee et al. 2021, eq. 4).
+
+    >>> lamp(np.array([3.0, 1.0, 4.0])).round(3).tolist()
+    [0.429, 0.125, 1.0]
+    """
+    order = np.argsort(numbers, kind="stable")
+    above = np.empty_like(numbers)
+    above[order] = np.cumsum(numbers[order][::-1])[::-1]
+    return np.divide(numbers, above, out=np.zeros_like(numbers), where=above > 0)
+
+
+def _by_slices(groups: Sequence[Group], reduce: Reduce) -> Result:
+    return _averages(groups, reduce, lambda group: _measured(group.places)), {}
+
+
+def _by_lamp(groups: Sequence[Group], _: int) -> Result:
+    values, notes = _by_slices(groups, squared_sums)
+    return {name: lamp(numbers) for name, numbers in values.items()}, notes
+
+
+def _by_batch_norm(groups: Sequence[Group], _: int) -> Result:
+    scaled = [group for group in groups if _batch_norm_scales(group)]
+    others = [group for group in groups if not _batch_norm_scales(group)]
+    values = _averages(scaled, absolute_sums, _batch_norm_scales)
+    values |= _by_slices(others, squared_sums)[0]
+    return values, {group.name: "it has no batch-norm scale, so l2 is used" for group in others}
+
+
+def _at_random(groups: Sequence[Group], seed: int) -> Result:
+    """Numbers that depend on the seed and the group's name alone, not on which other groups there are."""
+    return {
+        group.name: np.random.default_rng([seed, zlib.crc32(group.name.encode())]).random(group.size)
+        for group in groups
+    }, {}
+
+
+Criterion = Callable[[Sequence["Group"], int], Result]
+CRITERIA: Mapping[str, Criterion] = {
+    "l2": lambda groups, _: _by_slices(groups, squared_sums),
+    "l1": lambda groups, _: _by_slices(groups, absolute_sums),
+    "fpgm": lambda groups, _: _by_slices(groups, distances),
+    "lamp": _by_lamp,
+    "bn": _by_batch_norm,
+    "random": _at_random,
+}
+
+
+def _averages(
+    groups: Sequence[Group], reduce: Reduce, measured: Callable[[Group], Iterable[Place]]
+) -> dict[str, Numbers]:
+    """Per group, the numbers of its measured places, each place's divided by their mean, averaged.
+
+    Every constant is loaded once, for all groups that lie in it, and dropped again.
+    """
+    lies: dict[int, tuple[gs.Constant, list[tuple[Group, Place]]]] = {}
+    for group in groups:
+        places = {(id(place.tensor), place.dim): place for place in measured(group)}
+        for place in places.values():
+            lies.setdefault(id(place.tensor), (place.tensor, []))[1].append((group, place))
+    sums = {group.name: np.zeros(group.size) for group in groups}
+    for tensor, here in lies.values():
+        slices = [Slices(place.dim, place.units, group.size) for group, place in here]
+        for (group, place), numbers in zip(here, reduce(read(tensor), slices), strict=True):
+            mean = float(numbers.mean())
+            if not np.isfinite(mean):
+                raise Refused(
+                    f"weight {tensor.name} of {label(place.node)} holds values that are not finite numbers",
+                    "repair the weight, or choose units with --importance random",
+                )
+            if mean > 0:
+                sums[group.name] += numbers / mean
+    for name, numbers in sums.items():
+        mean = float(numbers.mean())
+        sums[name] = numbers / mean if mean > 0 else numbers
+    return sums
+
+
+def _measured(places: Iterable[Place]) -> list[Place]:
+    """The places whose entries count: filters and scales; else whatever else there is."""
+    places = list(places)
+    return [place for place in places if place.role in MEASURED] or places
+
+
+def _batch_norm_scales(group: Group) -> list[Place]:
+    return [
+        place
+        for place in group.places
+        if place.node.op == "BatchNormalization" and place.tensor is place.node.inputs[1]
+    ]

@@ -1,0 +1,112 @@
+"""Numbers per unit from the entries of one constant.
+
+A unit's slice is what lies at its positions along one dimension. Entries are read as float32, in chunks that
+stay in the processor's cache; sums over chunks and over positions are float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float32]
+Numbers = NDArray[np.float64]
+Units = NDArray[np.int64]
+
+CHUNK = 1 << 20
+"""Entries that are reduced at a time."""
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Where the `size` units of a group lie along dimension `dim`: the unit at each position, or -1."""
+
+    dim: int
+    units: Units
+    size: int
+
+
+def absolute_sums(values: NDArray[Any], places: Sequence[Slices]) -> list[Numbers]:
+    """Per place and unit, the sum of the absolute entries of the unit's slice."""
+    return _sums(values, places, np.abs)
+
+
+def squared_sums(values: NDArray[Any], places: Sequence[Slices]) -> list[Numbers]:
+    """Per place and unit, the sum of the squared entries of the unit's slice."""
+    return _sums(values, places, np.square)
+
+
+def _sums(values: NDArray[Any], places: Sequence[Slices], power: Callable[[Values], Values]) -> list[Numbers]:
+    sums = {place.dim: np.zeros(values.shape[place.dim]) for place in places}
+    for start, chunk in _chunks(values):
+        block = power(chunk)
+        for dim, numbers in sums.items():
+            rows = slice(start, start + len(block)) if dim == 0 else slice(None)
+            numbers[rows] += _along(block, dim)
+    return [_by_unit(sums[place.dim], place) for place in places]
+
+
+def distances(values: NDArray[Any], places: Sequence[Slices]) -> list[Numbers]:
+    """Per place and unit, the sum of the Euclidean distances from its slice to every other unit's.
+
+    The unit with the smallest sum is nearest to the geometric median (He et al. 2019, eq. 4).
+    """
+    return [_distances(_slices(values, place)) for place in places]
+
+
+def _distances(slices: Values) -> Numbers:
+    squares = np.einsum("uk,uk->u", slices, slices)
+    sums = np.empty(len(slices))
+    rows = max(1, 8 * CHUNK // max(1, len(slices)))
+    for start in range(0, len(slices), rows):
+        some = slice(start, start + rows)
+        apart = squares[some, None] + squares[None, :] - 2 * (slices[some] @ slices.T)
+        # Rounding leaves a unit a little away from itself, and equal units apart by less than nothing.
+        apart[np.arange(len(apart)), np.arange(len(slices))[some]] = 0
+        sums[some] = np.sqrt(np.maximum(apart, 0)).sum(axis=1, dtype=np.float64)
+    return sums
+
+
+def _slices(values: NDArray[Any], place: Slices) -> Values:
+    """The slice of every unit as one row; where units have unequal slices the shorter end in zeros."""
+    positions = np.flatnonzero(place.units >= 0)
+    units = place.units[positions]
+    order = np.argsort(units, kind="stable")
+    positions, units = positions[order], units[order]
+    counts = np.bincount(units, minlength=place.size)
+    rank = np.arange(units.size) - (np.cumsum(counts) - counts)[units]
+    others = prod(values.shape) // max(1, values.shape[place.dim])
+    entries = np.moveaxis(values, place.dim, 0)[positions].reshape(units.size, others)
+    most = int(counts.max(initial=0))
+    rows = np.zeros((place.size, most, others), dtype=np.float32)
+    rows[units, rank] = entries
+    return rows.reshape(place.size, most * others)
+
+
+def _chunks(values: NDArray[Any]) -> Iterator[tuple[int, Values]]:
+    """The entries as float32, a number of rows at a time, with the first row's number."""
+    rows = max(1, CHUNK // max(1, prod(values.shape[1:])))
+    for start in range(0, len(values), rows):
+        yield start, np.asarray(values[start : start + rows], dtype=np.float32)
+
+
+def _along(block: Values, dim: int) -> Numbers:
+    """The sums over all dimensions but `dim`."""
+    before, here, after = prod(block.shape[:dim]), block.shape[dim], prod(block.shape[dim + 1 :])
+    # Products with ones are several times faster than np.sum over short dimensions.
+    inner = block.reshape(before * here, after) @ np.ones(after, dtype=np.float32) if after > 1 else block
+    inner = inner.reshape(before, here)
+    return (np.ones(before, dtype=np.float32) @ inner if before > 1 else inner[0]).astype(np.float64)
+
+
+def _by_unit(numbers: Numbers, place: Slices) -> Numbers:
+    inside = place.units >= 0
+    sums: Numbers = np.bincount(place.units[inside], weights=numbers[inside], minlength=place.size).astype(
+        np.float64
+    )
+    return sums
