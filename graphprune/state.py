@@ -1,0 +1,85 @@
+"""What flows through the pipeline, and what a pass is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
+
+from graphprune.errors import Usage
+
+if TYPE_CHECKING:
+    from graphprune.importance import Scores
+    from graphprune.model import Model
+    from graphprune.plan import Plan
+    from graphprune.solve import Solution
+    from graphprune.verify import Verification
+
+
+@dataclass(frozen=True)
+class State:
+    """All that is known of a model on its way through the pipeline; a pass returns a changed copy.
+
+    A field that is None has not been made yet. `model` is the model that `solution` speaks of; `cut` is
+    the smaller one.
+    """
+
+    original: Model
+    model: Model | None = None
+    solution: Solution | None = None
+    scores: Scores | None = None
+    plan: Plan | None = None
+    cut: Model | None = None
+    verification: Verification | None = None
+    facts: Mapping[str, object] = field(default_factory=dict[str, object])
+    """What passes want to tell the reader of the run record, by pass name; JSON values."""
+
+    @property
+    def result(self) -> Model:
+        """The model that is written: the newest there is."""
+        return self.cut or self.model or self.original
+
+    def has(self, name: str) -> bool:
+        """Whether the field `name` has been made."""
+        return getattr(self, name) is not None
+
+
+@runtime_checkable
+class Pass(Protocol):
+    """A step of the pipeline: a frozen dataclass whose fields are its options everywhere.
+
+    `needs` and `gives` name fields of `State`. A field's metadata key `help` documents the option.
+
+    >>> from dataclasses import dataclass, field, replace
+    >>> @dataclass(frozen=True)
+    ... class Note:
+    ...     \"\"\"Leaves a note in the run record.\"\"\"
+    ...     name: ClassVar[str] = "note"
+    ...     needs: ClassVar[tuple[str, ...]] = ()
+    ...     gives: ClassVar[tuple[str, ...]] = ()
+    ...     text: str = field(default="", metadata={"help": "what to note"})
+    ...     def run(self, state: State) -> State:
+    ...         return replace(state, facts={**state.facts, self.name: self.text})
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]]
+    gives: ClassVar[tuple[str, ...]]
+
+    def run(self, state: State) -> State:
+        """The state after this step; never changes `state` itself."""
+        ...
+
+
+T = TypeVar("T")
+
+
+def made(value: T | None, name: str) -> T:
+    """`value`, the field `name` of a state, which must have been made by now.
+
+    The pipeline checks this before it starts; here it is for passes that are run by hand.
+    """
+    if value is None:
+        raise Usage(f"the state has no {name}", "run the pass that gives it first")
+    return value
