@@ -1,0 +1,300 @@
+"""What the dimensions of tensors are made of, and when two of them are the same.
+
+An `Axis` is a plain factor, a *product* `(h d)` of axes from the outermost to the innermost, or a *sum*
+`(q + k + v)` of consecutive stretches. Two dimensions whose indices must line up are unified, as types are
+in type inference (Robinson 1965; Hindley 1969); a plain axis takes the other's place, and structures are
+refined until both consist of the same leaves. What cannot be lined up is reported, never guessed.
+
+Example:
+    >>> channels, heads, dims = leaf(768), leaf(12), leaf(64)
+    >>> unify(channels, product([heads, dims]))
+    []
+    >>> [axis.size for axis in leaves(channels)]
+    [12, 64]
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from enum import Enum
+from itertools import count
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+Index = NDArray[np.int64]
+_serials = count()
+
+
+class Form(Enum):
+    """How an axis is put together."""
+
+    LEAF = "leaf"
+    PRODUCT = "product"
+    SUM = "sum"
+
+
+class Axis:
+    """One node of the term graph; `link` points to the axis that took this one's place."""
+
+    __slots__ = ("form", "link", "parts", "serial", "size")
+
+    def __init__(self, size: int, form: Form = Form.LEAF, parts: tuple[Axis, ...] = ()) -> None:
+        self.size = size
+        self.form = form
+        self.parts = parts
+        self.link: Axis | None = None
+        self.serial = next(_serials)
+
+    def __repr__(self) -> str:
+        axis = find(self)
+        if axis.form is Form.LEAF:
+            return f"{axis.size}"
+        return f"({(' ' if axis.form is Form.PRODUCT else ' + ').join(map(repr, axis.parts))})"
+
+
+Mismatch = tuple[Axis, Axis, str]
+"""Two axes that ought to be the same and cannot be, and why."""
+
+
+def leaf(size: int) -> Axis:
+    """Return a new plain axis of `size` units."""
+    return Axis(size)
+
+
+def product(factors: Iterable[Axis]) -> Axis:
+    """Return the axis made of `factors`, outermost first; factors of size 1 vanish."""
+    kept = tuple(factor for factor in factors if factor.size != 1)
+    if len(kept) == 1:
+        return kept[0]
+    return Axis(prod(axis.size for axis in kept), Form.PRODUCT, kept) if kept else leaf(1)
+
+
+def total(parts: Iterable[Axis]) -> Axis:
+    """Return the axis made of consecutive `parts`; empty parts vanish."""
+    kept = tuple(part for part in parts if part.size != 0)
+    if len(kept) == 1:
+        return kept[0]
+    return Axis(sum(axis.size for axis in kept), Form.SUM, kept) if kept else leaf(0)
+
+
+def find(axis: Axis) -> Axis:
+    """Return the axis that now stands for `axis`."""
+    root = axis
+    while root.link is not None:
+        root = root.link
+    while axis.link is not None:
+        axis.link, axis = root, axis.link
+    return root
+
+
+def factors(axis: Axis) -> list[Axis]:
+    """Return the factors of `axis`, outermost first: leaves and sums."""
+    axis = find(axis)
+    if axis.form is Form.PRODUCT:
+        return [factor for part in axis.parts for factor in factors(part)]
+    return [axis] if axis.size != 1 else []
+
+
+def stretches(axis: Axis) -> list[Axis]:
+    """Return the consecutive terms of `axis`: leaves and products whose outermost factor is a leaf.
+
+    A product over a sum is distributed: `((q + k) d)` is `(q d) + (k d)`.
+    """
+    axis = find(axis)
+    if axis.form is Form.SUM:
+        return [term for part in axis.parts for term in stretches(part)]
+    if axis.form is Form.PRODUCT:
+        first, *rest = factors(axis)
+        if first.form is Form.SUM:
+            return [term for part in stretches(first) for term in stretches(product([part, *rest]))]
+    return [axis]
+
+
+def leaves(axis: Axis) -> list[Axis]:
+    """Return the distinct leaves of `axis` in order of first appearance."""
+    found: dict[int, Axis] = {}
+
+    def walk(axis: Axis) -> None:
+        axis = find(axis)
+        if axis.form is Form.LEAF:
+            found.setdefault(id(axis), axis)
+        else:
+            for part in axis.parts:
+                walk(part)
+
+    walk(axis)
+    return list(found.values())
+
+
+def unify(a: Axis, b: Axis) -> list[Mismatch]:
+    """Make `a` and `b` the same axis, refining both; return what could not be lined up.
+
+    An axis of size 1 broadcasts and is left alone.
+    """
+    a, b = find(a), find(b)
+    if a is b or a.size == 1 or b.size == 1:
+        return []
+    if a.size != b.size:
+        return [(a, b, f"sizes {a.size} and {b.size} differ")]
+    if a.form is Form.LEAF:
+        a.link = b
+        return []
+    if b.form is Form.LEAF:
+        b.link = a
+        return []
+    terms_a, terms_b = stretches(a), stretches(b)
+    single = len(terms_a) == len(terms_b) == 1
+    failed = _match(a, b) if single else _align(a, b, terms_a, terms_b)
+    a, b = find(a), find(b)
+    if not failed and a is not b:
+        a.link = b
+    return failed
+
+
+def _align(a: Axis, b: Axis, terms_a: list[Axis], terms_b: list[Axis]) -> list[Mismatch]:
+    """Unify two lists of stretches of equal total size, cutting where a boundary of the other falls."""
+    left, right = deque(terms_a), deque(terms_b)
+    failed: list[Mismatch] = []
+    while left and right:
+        x, y = _next_term(left), _next_term(right)
+        if x.size == y.size:
+            failed += unify(x, y)
+            continue
+        long, rest, short = (x, left, y) if x.size > y.size else (y, right, x)
+        head, tail = split(long, short.size)
+        rest.appendleft(tail)
+        failed += unify(head, short)
+    if left or right:
+        failed.append((a, b, "their stretches do not line up"))
+    return failed
+
+
+def _next_term(terms: deque[Axis]) -> Axis:
+    """Take the first stretch; a term that was refined meanwhile is unfolded first."""
+    expanded = stretches(terms.popleft())
+    terms.extendleft(reversed(expanded[1:]))
+    return expanded[0]
+
+
+def _match(a: Axis, b: Axis) -> list[Mismatch]:
+    """Unify two products factor by factor from the outermost, splitting a factor that is a multiple."""
+    left, right = deque([a]), deque([b])
+    failed: list[Mismatch] = []
+    while True:
+        x, y = _next_factor(left), _next_factor(right)
+        if x is None or y is None:
+            return failed
+        if x.size == y.size:
+            failed += unify(x, y)
+            continue
+        large, rest, small = (x, left, y) if x.size > y.size else (y, right, x)
+        if large.size % small.size:
+            return [*failed, (a, b, f"factors {large.size} and {small.size} do not divide")]
+        pair = Axis(large.size, Form.PRODUCT, (leaf(small.size), leaf(large.size // small.size)))
+        failed += unify(large, pair)
+        if failed:
+            return [*failed, (a, b, f"a factor of {large.size} cannot be split at {small.size}")]
+        rest.appendleft(pair.parts[1])
+        failed += unify(pair.parts[0], small)
+
+
+def _next_factor(terms: deque[Axis]) -> Axis | None:
+    """Take the outermost factor, or None at the end."""
+    while terms:
+        first, *rest = factors(terms.popleft()) or [None]
+        terms.extendleft(reversed([axis for axis in rest if axis is not None]))
+        if first is not None:
+            return first
+    return None
+
+
+def split(axis: Axis, at: int) -> tuple[Axis, Axis]:
+    """Cut `axis` in two at position `at` (0 < at < size), refining its leaves where the cut falls."""
+    left: list[Axis] = []
+    terms = deque(stretches(axis))
+    while terms:
+        term = _next_term(terms)
+        if term.size > at:
+            head, tail = _split_term(term, at) if at else (leaf(0), term)
+            return total([*left, head]), total([tail, *terms])
+        left.append(term)
+        at -= term.size
+    return total(left), leaf(0)
+
+
+def _split_term(term: Axis, at: int) -> tuple[Axis, Axis]:
+    if term.form is Form.LEAF:
+        head, tail = leaf(at), leaf(term.size - at)
+        term.form, term.parts = Form.SUM, (head, tail)
+        return head, tail
+    outer, *inner = factors(term)
+    block = prod(axis.size for axis in inner)
+    row, column = divmod(at, block)
+    if column == 0:
+        above, below = split(outer, row)
+        return product([above, *inner]), product([below, *inner])
+    # The cut falls inside one row of the outer factor: that row becomes a stretch of its own.
+    above, row_and_below = split(outer, row) if row else (leaf(0), outer)
+    below = split(row_and_below, 1)[1] if row_and_below.size > 1 else leaf(0)
+    head, tail = split(product(inner), column)
+    return (
+        total([product([above, *inner]), head]) if above.size else head,
+        total([tail, product([below, *inner])]) if below.size else tail,
+    )
+
+
+Kept = Callable[[Axis], "Index | None"]
+"""Maps a leaf to the ordered indices of the units that stay, or to None where all stay."""
+
+
+def keep(axis: Axis, kept: Kept) -> Index | None:
+    """Return the positions along `axis` that stay, in order, or None where all stay."""
+    axis = find(axis)
+    if axis.form is Form.LEAF:
+        return kept(axis)
+    parts = [(part.size, keep(part, kept)) for part in axis.parts]
+    if all(index is None for _, index in parts):
+        return None
+    if axis.form is Form.SUM:
+        offset, pieces = 0, []
+        for size, index in parts:
+            pieces.append(offset + (np.arange(size, dtype=np.int64) if index is None else index))
+            offset += size
+        return np.concatenate(pieces)
+    positions = np.zeros(1, dtype=np.int64)
+    for size, index in parts:
+        inner = np.arange(size, dtype=np.int64) if index is None else index
+        positions = (positions[:, None] * size + inner[None, :]).reshape(-1)
+    return positions
+
+
+def units(axis: Axis, group: Axis) -> Index:
+    """Return for every position along `axis` the unit of the leaf `group` that lies there, or -1."""
+    axis = find(axis)
+    if axis.form is Form.LEAF:
+        same = axis is find(group)
+        return np.arange(axis.size, dtype=np.int64) if same else np.full(axis.size, -1, dtype=np.int64)
+    parts = [units(part, group) for part in axis.parts]
+    if axis.form is Form.SUM:
+        return np.concatenate(parts)
+    result = np.full(1, -1, dtype=np.int64)
+    for inner in parts:
+        outer = np.repeat(result, inner.size)
+        result = np.where(outer >= 0, outer, np.tile(inner, result.size))
+    return result
+
+
+def terms(axis: Axis) -> list[list[Axis]]:
+    """Return the leaves that multiply each other, one list a stretch (for finding co-factors)."""
+    axis = find(axis)
+    if axis.form is Form.LEAF:
+        return [[axis]]
+    if axis.form is Form.SUM:
+        return [term for part in axis.parts for term in terms(part)]
+    lists: list[list[Axis]] = [[]]
+    for part in axis.parts:
+        lists = [head + tail for head in lists for tail in terms(part)]
+    return lists

@@ -1,0 +1,193 @@
+"""Evaluation of the small tensors with which exporters compute shapes: Shape, Gather, Concat, Mul ...
+
+Only tensors of at most `LIMIT` elements are evaluated. The most frequent operators stand in a table of
+numpy functions, since a decoder has thousands of them; the rest goes through onnx's reference evaluator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_graphsurgeon as gs
+from numpy.typing import NDArray
+
+from graphprune.ir import attributes, node_proto
+
+Array = NDArray[Any]
+LIMIT = 4096
+
+
+def _axes(arrays: Sequence[Array | None], attrs: dict[str, Any]) -> tuple[int, ...] | None:
+    if len(arrays) > 1 and arrays[1] is not None:
+        return tuple(int(axis) for axis in arrays[1].reshape(-1))
+    return tuple(attrs["axes"]) if "axes" in attrs else None
+
+
+def _slice(arrays: Sequence[Array | None], attrs: dict[str, Any]) -> Array:
+    data = arrays[0]
+    assert data is not None
+    if "starts" in attrs:
+        starts, ends, steps = attrs["starts"], attrs["ends"], None
+        axes = attrs.get("axes")
+    else:
+        starts, ends, axes, steps = (
+            None if index >= len(arrays) or arrays[index] is None else np.asarray(arrays[index]).tolist()
+            for index in (1, 2, 3, 4)
+        )
+    axes = range(len(starts)) if axes is None else axes
+    picks: list[slice] = [slice(None)] * data.ndim
+    for position, axis in enumerate(axes):
+        step = 1 if steps is None else steps[position]
+        end = ends[position]
+        if step < 0 and end < -data.shape[axis]:
+            end = None
+        picks[axis] = slice(starts[position], end, step)
+    return data[tuple(picks)]
+
+
+def _reshape(arrays: Sequence[Array | None], attrs: dict[str, Any]) -> Array:
+    data, target = arrays[0], arrays[1]
+    assert data is not None and target is not None
+    sizes = [int(size) for size in target]
+    if not attrs.get("allowzero"):
+        sizes = [data.shape[i] if size == 0 else size for i, size in enumerate(sizes)]
+    return data.reshape(sizes)
+
+
+def _unsqueeze(arrays: Sequence[Array | None], attrs: dict[str, Any]) -> Array:
+    data, axes = arrays[0], _axes(arrays, attrs)
+    assert data is not None and axes is not None
+    return np.expand_dims(data, axes)
+
+
+def _squeeze(arrays: Sequence[Array | None], attrs: dict[str, Any]) -> Array:
+    data = arrays[0]
+    assert data is not None
+    return np.squeeze(data, _axes(arrays, attrs))
+
+
+def _cast(arrays: Sequence[Array | None], attrs: dict[str, Any]) -> Array:
+    data = arrays[0]
+    assert data is not None
+    to = attrs["to"]
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(to) if isinstance(to, int) else np.dtype(to)
+    return data.astype(dtype)
+
+
+def _constant_of_shape(arrays: Sequence[Array | None], attrs: dict[str, Any]) -> Array:
+    shape = arrays[0]
+    assert shape is not None
+    if np.prod(shape.astype(np.float64)) > LIMIT:
+        raise OverflowError
+    value = attrs.get("value")
+    fill = np.zeros(1, np.float32) if value is None else np.asarray(value.values).reshape(-1)
+    return np.full(tuple(int(size) for size in shape), fill[0], fill.dtype)
+
+
+def _divide(arrays: Sequence[Array | None], _: dict[str, Any]) -> Array:
+    a, b = arrays[0], arrays[1]
+    assert a is not None and b is not None
+    if a.dtype.kind in "iu":
+        return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(a.dtype)  # C rounds to zero
+    return a / b
+
+
+def _range(arrays: Sequence[Array | None], _: dict[str, Any]) -> Array:
+    start, limit, step = (np.asarray(array).reshape(-1)[0] for array in arrays[:3])
+    if (limit - start) / step > LIMIT:
+        raise OverflowError
+    return np.arange(start, limit, step, dtype=np.asarray(arrays[0]).dtype)
+
+
+def _expand(arrays: Sequence[Array | None], _: dict[str, Any]) -> Array:
+    data, shape = arrays[0], arrays[1]
+    assert data is not None and shape is not None
+    target = np.broadcast_shapes(data.shape, tuple(int(size) for size in shape))
+    if np.prod(target, dtype=np.float64) > LIMIT:
+        raise OverflowError
+    return np.broadcast_to(data, target)
+
+
+def _numpy(function: Callable[..., Any]) -> Callable[[Sequence[Array | None], dict[str, Any]], Array]:
+    return lambda arrays, _: np.asarray(function(*arrays))
+
+
+_TABLE: dict[str, Callable[[Sequence[Array | None], dict[str, Any]], Array]] = {
+    "Add": _numpy(np.add),
+    "And": _numpy(np.logical_and),
+    "Cast": _cast,
+    "Ceil": _numpy(np.ceil),
+    "Concat": lambda arrays, attrs: np.concatenate([a for a in arrays if a is not None], attrs["axis"]),
+    "ConstantOfShape": _constant_of_shape,
+    "Div": _divide,
+    "Equal": _numpy(np.equal),
+    "Expand": _expand,
+    "Floor": _numpy(np.floor),
+    "Gather": lambda arrays, attrs: np.take(
+        np.asarray(arrays[0]), np.asarray(arrays[1]), axis=attrs.get("axis", 0)
+    ),
+    "Greater": _numpy(np.greater),
+    "Identity": _numpy(np.asarray),
+    "Less": _numpy(np.less),
+    "Mul": _numpy(np.multiply),
+    "Neg": _numpy(np.negative),
+    "Not": _numpy(np.logical_not),
+    "Or": _numpy(np.logical_or),
+    "Pow": lambda arrays, _: np.power(np.asarray(arrays[0]), np.asarray(arrays[1])).astype(
+        np.asarray(arrays[0]).dtype
+    ),
+    "Range": _range,
+    "Reshape": _reshape,
+    "Slice": _slice,
+    "Sqrt": _numpy(np.sqrt),
+    "Squeeze": _squeeze,
+    "Sub": _numpy(np.subtract),
+    "Transpose": lambda arrays, attrs: np.transpose(np.asarray(arrays[0]), attrs.get("perm")),
+    "Unsqueeze": _unsqueeze,
+    "Where": _numpy(np.where),
+}
+_REFERENCE = frozenset(
+    "Abs Clip CumSum Flatten GatherElements GatherND GreaterOrEqual LessOrEqual Max Min Mod Pad Reciprocal "
+    "ReduceMax ReduceMin ReduceProd ReduceSum Round ScatterElements ScatterND Sign Split Tile Trilu Xor "
+    "OneHot Log Exp".split()
+)
+
+
+def evaluate(node: gs.Node, arrays: Sequence[Array | None], opset: int) -> list[Array] | None:
+    """Return the outputs of `node` for small inputs, or None where it cannot be told."""
+    if node.domain not in (None, "", "ai.onnx"):
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            if node.op in _TABLE:
+                result = [_TABLE[node.op](arrays, attributes(node))]
+            elif node.op in _REFERENCE:
+                result = _reference(node, arrays, opset)
+            else:
+                return None
+    except (ValueError, IndexError, TypeError, OverflowError, KeyError, RuntimeError, ZeroDivisionError):
+        return None
+    return result if all(array.size <= LIMIT for array in result) else None
+
+
+def _reference(node: gs.Node, arrays: Sequence[Array | None], opset: int) -> list[Array]:
+    from onnx.reference import ReferenceEvaluator
+
+    graph = onnx.helper.make_graph(
+        [node_proto(node)],
+        "one",
+        [
+            onnx.helper.make_tensor_value_info(
+                tensor.name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
+            )
+            for tensor, array in zip(node.inputs, arrays, strict=True)
+            if array is not None
+        ],
+        [onnx.helper.make_empty_tensor_value_info(tensor.name) for tensor in node.outputs],
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+    feeds = {t.name: a for t, a in zip(node.inputs, arrays, strict=True) if a is not None}
+    return [np.asarray(array) for array in ReferenceEvaluator(model).run(None, feeds)]

@@ -1,0 +1,73 @@
+"""Small readings of the graph that everything else shares (the IR is onnx-graphsurgeon's)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_graphsurgeon as gs
+from numpy.typing import NDArray
+from onnx_graphsurgeon.exporters.onnx_exporter import OnnxExporter
+
+
+def attributes(node: gs.Node) -> dict[str, Any]:
+    """Return the attributes of `node` by name."""
+    return node.attrs
+
+
+def node_proto(node: gs.Node) -> onnx.NodeProto:
+    """Return `node` as onnx writes it."""
+    return OnnxExporter.export_node(node)
+
+
+def is_default_domain(node: gs.Node) -> bool:
+    """Whether `node` is an operator of ONNX itself."""
+    return node.domain in (None, "", "ai.onnx")
+
+
+def label(node: gs.Node) -> str:
+    """Return how messages name `node`: operator and name, or its first output where it has none."""
+    name = node.name or next((t.name for t in node.outputs if t.name), "")
+    return f"{node.op} '{name}'"
+
+
+def constants(graph: gs.Graph) -> Iterator[gs.Constant]:
+    """Yield every constant that the nodes of `graph` itself use, once, in order of first use."""
+    seen: set[int] = set()
+    for node in graph.nodes:
+        for tensor in node.inputs:
+            if isinstance(tensor, gs.Constant) and id(tensor) not in seen:
+                seen.add(id(tensor))
+                yield tensor
+
+
+def read(tensor: gs.Constant) -> NDArray[Any]:
+    """Return the values of a constant without keeping them in the graph."""
+    values = tensor._values
+    return values if isinstance(values, np.ndarray) else values.load()
+
+
+def shape_of(tensor: gs.Constant) -> tuple[int, ...]:
+    """Return the sizes of a constant."""
+    return tuple(int(size) for size in tensor.shape)
+
+
+def subgraphs(node: gs.Node) -> Iterator[gs.Graph]:
+    """Yield the bodies of a control-flow node."""
+    for value in node.attrs.values():
+        if isinstance(value, gs.Graph):
+            yield value
+        elif isinstance(value, list):
+            yield from (item for item in value if isinstance(item, gs.Graph))
+
+
+def captured(body: gs.Graph) -> set[str]:
+    """Return the names that `body` and the bodies inside it read from outside, and more at most."""
+    used: set[str] = set()
+    for node in body.nodes:
+        used.update(tensor.name for tensor in node.inputs if tensor.name)
+        for inner in subgraphs(node):
+            used |= captured(inner)
+    return used | {tensor.name for tensor in body.outputs}

@@ -1,0 +1,196 @@
+"""The one-line notation in which a rule says what an operator does to axes.
+
+Einops' idea (Rogozhnikov 2022): the same name is the same axis. A rule reads
+`inputs -> outputs | sizes`, operands are separated by commas, dimensions by blanks:
+
+    n (g i) *, (g o) i *, (g o) -> n (g o) * | g=32
+
+    c        an axis              (h d)    a product, outermost factor first
+    c!       mixed: removing a unit changes the values of the others
+    c~       summed over inside the operator although it also appears in an output
+    (a + b)  a sum                1        a dimension of size 1
+    _        one pinned axis      *        any number of pinned axes (`*!`: mixed, not pinned)
+    ...      any number of axes, broadcast from the right as numpy does
+    -        an operand that is not looked at (only its shape or type matters)
+
+An axis whose name appears in inputs alone is contracted.
+
+Example:
+    >>> print(parse("m k, k n -> m n"))
+    m k, k n -> m n
+    >>> parse("(3 h d) c -> h").inputs[0][0]
+    Factors(dims=(Size(size=3), Name(name='h', mark=''), Name(name='d', mark='')))
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+
+class NotationError(ValueError):
+    """A rule's text that does not parse."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A named axis; `mark` is '', '!' (mixed) or '~' (contracted inside)."""
+
+    name: str
+    mark: str = ""
+
+    def __str__(self) -> str:
+        return self.name + self.mark
+
+
+@dataclass(frozen=True)
+class Size:
+    """A factor, part or dimension of fixed size that is not an axis to prune."""
+
+    size: int
+
+    def __str__(self) -> str:
+        return str(self.size)
+
+
+@dataclass(frozen=True)
+class Factors:
+    """A product of dimensions, outermost first."""
+
+    dims: tuple[Dim, ...]
+
+    def __str__(self) -> str:
+        return f"({' '.join(map(str, self.dims))})"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A sum of consecutive stretches."""
+
+    dims: tuple[Dim, ...]
+
+    def __str__(self) -> str:
+        return f"({' + '.join(map(str, self.dims))})"
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """One pinned axis, `_`."""
+
+    def __str__(self) -> str:
+        return "_"
+
+
+@dataclass(frozen=True)
+class Rest:
+    """Any number of axes: `*` pinned, `*!` mixed, `...` broadcast."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Dim = Name | Size | Factors | Parts | Pinned | Rest
+Operand = tuple[Dim, ...] | None
+"""The dimensions of one operand, or None for `-`."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A parsed rule: what an operator does to the axes of its operands."""
+
+    inputs: tuple[Operand, ...]
+    outputs: tuple[Operand, ...]
+    sizes: dict[str, int] = field(default_factory=dict[str, int])
+
+    def __str__(self) -> str:
+        def side(operands: tuple[Operand, ...]) -> str:
+            return ", ".join("-" if dims is None else " ".join(map(str, dims)) for dims in operands)
+
+        sizes = " ".join(f"{name}={size}" for name, size in self.sizes.items())
+        return f"{side(self.inputs)} -> {side(self.outputs)}{f' | {sizes}' if sizes else ''}"
+
+    @property
+    def output_names(self) -> frozenset[str]:
+        """The names of the axes that reach an output."""
+        return frozenset(name.name for operand in self.outputs for name in names(operand))
+
+
+def names(operand: Operand) -> list[Name]:
+    """Return the named axes of an operand, in order, also those inside products and sums."""
+    found: list[Name] = []
+    todo = list(operand or ())
+    while todo:
+        dim = todo.pop(0)
+        if isinstance(dim, Name):
+            found.append(dim)
+        elif isinstance(dim, Factors | Parts):
+            todo = [*dim.dims, *todo]
+    return found
+
+
+_TOKEN = re.compile(r"\s*(\.\.\.|\*!?|[A-Za-z][A-Za-z0-9]*[!~]?|\d+|[()_+\-])")
+
+
+@lru_cache(maxsize=4096)
+def parse(text: str) -> Rule:
+    """Parse a rule's text.
+
+    Raises:
+        NotationError: where the text is not of the notation.
+    """
+    body, _, tail = text.partition("|")
+    left, arrow, right = body.partition("->")
+    if not arrow:
+        raise NotationError(f"no '->' in {text!r}")
+    try:
+        sizes = {name: int(size) for name, _, size in (item.partition("=") for item in tail.split())}
+    except ValueError as error:
+        raise NotationError(f"sizes read name=number, not {tail.strip()!r}") from error
+    return Rule(_operands(left), _operands(right), sizes)
+
+
+def _operands(text: str) -> tuple[Operand, ...]:
+    return tuple(_operand(part) for part in text.split(",")) if text.strip() else ()
+
+
+def _operand(text: str) -> Operand:
+    tokens, end = [], 0
+    while end < len(text.rstrip()):
+        found = _TOKEN.match(text, end)
+        if not found:
+            raise NotationError(f"cannot read {text[end:]!r} in {text!r}")
+        tokens.append(found.group(1))
+        end = found.end()
+    if tokens == ["-"]:
+        return None
+    dims: list[Dim] = []
+    while tokens:
+        dims.append(_dim(tokens))
+    return tuple(dims)
+
+
+def _dim(tokens: list[str]) -> Dim:
+    token = tokens.pop(0)
+    if token == "(":
+        dims = [_dim(tokens)]
+        plus = bool(tokens) and tokens[0] == "+"
+        while tokens and tokens[0] != ")":
+            if plus and tokens.pop(0) != "+":
+                raise NotationError("a sum puts + between all its parts")
+            dims.append(_dim(tokens))
+        if not tokens:
+            raise NotationError("a bracket is not closed")
+        tokens.pop(0)
+        return Parts(tuple(dims)) if plus else Factors(tuple(dims))
+    if token == "_":
+        return Pinned()
+    if token in ("...", "*", "*!"):
+        return Rest(token)
+    if token.isdigit():
+        return Size(int(token))
+    if token[0].isalpha():
+        return Name(token.rstrip("!~"), token[-1] if token[-1] in "!~" else "")
+    raise NotationError(f"{token!r} does not start a dimension")

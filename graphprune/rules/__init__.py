@@ -1,0 +1,44 @@
+"""The rule table: what every operator does to axes, one row an operator.
+
+An operator without a row pins every axis it touches and says so.
+"""
+
+from __future__ import annotations
+
+import onnx_graphsurgeon as gs
+
+from graphprune.rules import elementwise, layout, linear, norms, recurrent, reduce, select
+from graphprune.rules.pinned import PINNED
+from graphprune.rules.site import Edit, Row, Site, Table, Unruly, Written
+
+MICROSOFT = "com.microsoft"
+TABLE: dict[str, Table] = {
+    "": {
+        **elementwise.TABLE,
+        **linear.TABLE,
+        **norms.TABLE,
+        **reduce.TABLE,
+        **layout.TABLE,
+        **select.TABLE,
+        **recurrent.TABLE,
+    },
+}
+
+__all__ = ["MICROSOFT", "PINNED", "TABLE", "Edit", "Row", "Site", "Unruly", "Written", "domain_of", "row"]
+
+
+def domain_of(node: gs.Node) -> str:
+    """Return the domain of `node`, with the two spellings of ONNX's own made one."""
+    return "" if node.domain in (None, "", "ai.onnx") else node.domain
+
+
+def row(node: gs.Node) -> Row | None:
+    """Return the row of the operator of `node`, or None where it has none."""
+    return TABLE.get(domain_of(node), {}).get(node.op)
+
+
+def why_pinned(node: gs.Node) -> str:
+    """Return why an operator without a row pins everything."""
+    domain = domain_of(node)
+    known = PINNED.get(node.op) if not domain else None
+    return known or f"there is no rule for {f'{domain}.' if domain else ''}{node.op}"

@@ -1,0 +1,34 @@
+"""Operators that treat every element by itself."""
+
+from __future__ import annotations
+
+from graphprune.rules.site import Row, Site, Table
+
+_UNARY = (
+    "Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid "
+    "HardSwish Identity IsInf IsNaN LeakyRelu Log Mish Neg Not Reciprocal Relu Round Selu Shrink Sigmoid "
+    "Sign Sin Sinh Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu Cast BitCast"
+)
+_BINARY = (
+    "Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual "
+    "Mod Mul Or Pow PRelu Sub Xor"
+)
+
+
+def _variadic(site: Site) -> str:
+    return f"{', '.join(['...'] * len(site.node.inputs))} -> ..."
+
+
+def _clip(site: Site) -> str:
+    return f"{', '.join(['...', '-', '-'][: len(site.node.inputs)])} -> ..."
+
+
+TABLE: Table = {
+    **{op: Row("... -> ...") for op in _UNARY.split()},
+    **{op: Row("..., ... -> ...") for op in _BINARY.split()},
+    **{op: Row(_variadic) for op in ("Max", "Mean", "Min", "Sum")},
+    "CastLike": Row("..., - -> ..."),
+    "Clip": Row(_clip),
+    "Dropout": Row("..., -, - -> ..., ..."),
+    "Where": Row("..., ..., ... -> ..."),
+}

@@ -1,0 +1,144 @@
+"""Operators that sum over axes: convolutions, matrix products, einsum."""
+
+from __future__ import annotations
+
+import re
+
+from graphprune.rules.site import Row, Site, Table, Unruly, attribute_from, named, text
+
+
+def _grouped(rule: str) -> Row:
+    def with_groups(site: Site) -> str:
+        return f"{rule} | g={int(site.attribute('group', 1))}"
+
+    return Row(with_groups, attribute_from(group="g"))
+
+
+def matrix_product(site: Site) -> str:
+    """Return the rule of numpy's matmul for the ranks at hand."""
+    left, right = len(site.sizes(0)), len(site.sizes(1))
+    if not left or not right:
+        raise Unruly("an operand is a scalar")
+    if left == 1 and right == 1:
+        return "k, k -> "
+    if left == 1:
+        return "k, ... k n -> ... n"
+    if right == 1:
+        return "... m k, k -> ... m"
+    return "... m k, ... k n -> ... m n"
+
+
+def _gemm(site: Site) -> str:
+    a = "k m" if site.attribute("transA", 0) else "m k"
+    b = "n k" if site.attribute("transB", 0) else "k n"
+    operands = [a, b]
+    if site.has(2):
+        rows, columns = site.output(0)
+        sizes = site.sizes(2)
+        names = [("m", rows), ("n", columns)][2 - len(sizes) :]
+        operands.append(
+            " ".join(name if size == full else "1" for (name, full), size in zip(names, sizes, strict=True))
+        )
+    return text(operands, ["m n"])
+
+
+def _einsum(site: Site) -> str:
+    equation = str(site.attribute("equation")).replace(" ", "")
+    left, arrow, right = equation.partition("->")
+    operands = left.split(",")
+    if not arrow:
+        letters = re.findall("[A-Za-z]", left)
+        once = sorted(letter for letter in set(letters) if letters.count(letter) == 1)
+        right = ("..." if "..." in left else "") + "".join(once)
+    for operand in [*operands, right]:
+        letters = re.findall("[A-Za-z]", operand)
+        if len(letters) != len(set(letters)):
+            raise Unruly("an index appears twice in one operand")
+
+    def spaced(operand: str) -> list[str]:
+        return re.findall(r"\.\.\.|[A-Za-z]", operand)
+
+    if "..." in left and "..." not in right:
+        raise Unruly("it sums over an ellipsis")
+    return text([spaced(operand) for operand in operands], [spaced(right)])
+
+
+def _matmul_integer(site: Site) -> str:
+    rule = matrix_product(site)
+    if any(site.has(slot) and len(site.sizes(slot)) > 0 and site.sizes(slot) != (1,) for slot in (2, 3)):
+        if len(site.sizes(0)) != 2 or len(site.sizes(1)) != 2:
+            raise Unruly("it has a zero point per row or column")
+        rows = "m" if site.has(2) and site.sizes(2) == site.output(0)[:1] else "-"
+        columns = "n" if site.has(3) and site.sizes(3) == site.output(0)[1:] else "-"
+        return f"m k, k n, {rows}, {columns} -> m n"
+    return rule.replace(" ->", ", -, - ->", 1)
+
+
+def _qlinear_matmul(site: Site) -> str:
+    if any(site.sizes(slot) not in ((), (1,)) for slot in (1, 2, 6, 7)):
+        raise Unruly("it has a scale per row")
+    columns = ["n" if site.sizes(slot) not in ((), (1,)) else "-" for slot in (4, 5)]
+    if len(site.sizes(3)) < 2:
+        raise Unruly("its second operand is a vector")
+    return f"... m k, -, -, ... k n, {columns[0]}, {columns[1]}, -, - -> ... m n"
+
+
+def _qlinear_conv(site: Site) -> str:
+    per_channel = ["-" if site.sizes(slot) in ((), (1,)) else "(g o)" for slot in (4, 5)]
+    return (
+        f"n (g i) *, -, -, (g o) i *, {per_channel[0]}, {per_channel[1]}, -, -, (g o) -> n (g o) * "
+        f"| g={int(site.attribute('group', 1))}"
+    )
+
+
+def _conv_integer(site: Site) -> str:
+    per_channel = "(g o)" if site.has(3) and site.sizes(3) not in ((), (1,)) else "-"
+    return f"n (g i) *, (g o) i *, -, {per_channel} -> n (g o) * | g={int(site.attribute('group', 1))}"
+
+
+def _deform_conv(site: Site) -> str:
+    if int(site.attribute("offset_group", 1)) != 1:
+        raise Unruly("its channels are divided into offset groups")
+    return f"n (g i) *, (g o) i *, n _ *, (g o), n _ * -> n (g o) * | g={int(site.attribute('group', 1))}"
+
+
+def _col2im(site: Site) -> str:
+    block = site.integers(2, "block sizes")
+    size = 1
+    for item in block:
+        size *= item
+    return f"n (c {size}) _, _, _ -> n c *"
+
+
+def _quantized(site: Site) -> str:
+    """Rule of QuantizeLinear and DequantizeLinear: per tensor, per axis, or in blocks of one axis."""
+    rank = len(site.sizes(0))
+    parameters = 1 + site.has(2)
+    scale = site.sizes(1)
+    if scale in ((), (1,)):
+        return text(["...", *["-"] * parameters], ["..."])
+    axis = site.axis(1)
+    dims = named(rank)
+    if len(scale) == 1:
+        return text([dims, *[[dims[axis]]] * parameters], [dims])
+    block = int(site.attribute("block_size", 0)) or -(-site.sizes(0)[axis] // scale[axis])
+    blocked = [f"({name} {block})" if index == axis else name for index, name in enumerate(dims)]
+    return text([blocked, *[dims] * parameters], [blocked])
+
+
+TABLE: Table = {
+    "Conv": _grouped("n (g i) *, (g o) i *, (g o) -> n (g o) *"),
+    "ConvTranspose": _grouped("n (g i) *, (g i) o *, (g o) -> n (g o) *"),
+    "ConvInteger": Row(_conv_integer, attribute_from(group="g"), zeros={0: 2, 1: 3}),
+    "QLinearConv": Row(_qlinear_conv, attribute_from(group="g"), zeros={0: 2, 3: 5}),
+    "DeformConv": Row(_deform_conv, attribute_from(group="g")),
+    "MatMul": Row(matrix_product),
+    "MatMulInteger": Row(_matmul_integer, zeros={0: 2, 1: 3}),
+    "QLinearMatMul": Row(_qlinear_matmul, zeros={0: 2, 3: 5}),
+    "Gemm": Row(_gemm),
+    "Einsum": Row(_einsum),
+    "Col2Im": Row(_col2im),
+    "QuantizeLinear": Row(_quantized),
+    "DequantizeLinear": Row(_quantized),
+    "DynamicQuantizeLinear": Row("*! -> *!, -, -"),
+}

@@ -1,0 +1,241 @@
+"""Operators that take stretches or single elements of axes: concat, split, slice, pad, gather, scatter."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphprune.rules.site import Edit, Row, Site, Table, Unruly, Written, named, text
+
+_END = np.iinfo(np.int64).max
+
+
+def _concat(site: Site) -> str:
+    rank = len(site.output())
+    axis = site.axis(0, rank)
+    dims = named(rank)
+    parts = [f"p{i}" for i in range(len(site.node.inputs))]
+    sizes: dict[str, int] = {}
+    for slot, part in enumerate(parts):
+        sizes[part] = site.sizes(slot)[axis]
+    ins = [[*dims[:axis], part, *dims[axis + 1 :]] for part in parts]
+    out = [*dims[:axis], f"({' + '.join(parts)})" if len(parts) > 1 else parts[0], *dims[axis + 1 :]]
+    return text(ins, [out], **sizes)
+
+
+def _split(site: Site) -> str:
+    rank = len(site.sizes(0))
+    axis = site.axis(0)
+    dims = named(rank)
+    parts = [f"p{i}" for i in range(len(site.node.outputs))]
+    sizes = {part: site.output(slot)[axis] for slot, part in enumerate(parts)}
+    whole = f"({' + '.join(parts)})" if len(parts) > 1 else parts[0]
+    return text(
+        [[*dims[:axis], whole, *dims[axis + 1 :]], "_"],
+        [[*dims[:axis], part, *dims[axis + 1 :]] for part in parts],
+        **sizes,
+    )
+
+
+def _split_patch(edit: Edit) -> Written:
+    axis = edit.site.axis(0)
+    after = [sizes[axis] if sizes else 0 for sizes in edit.outputs]
+    if after == [edit.site.output(slot)[axis] for slot in range(len(after))]:
+        return {}
+    if edit.site.has(1):
+        return {1: after}
+    if edit.site.attribute("split") is not None:
+        return {"split": after}
+    if len(set(after)) == 1:
+        return {}
+    return {"split": after} if edit.site.opset < 13 else {1: after, "num_outputs": None}
+
+
+def _slice_bounds(site: Site) -> dict[int, tuple[int, int, int] | None]:
+    """Return start, end and step by axis, counted from the front; None where computed from data."""
+    rank = len(site.sizes(0))
+    if not site.has(1):
+        starts, ends = list(site.attribute("starts")), list(site.attribute("ends"))
+        axes = list(site.attribute("axes") or range(len(starts)))
+        steps = [1] * len(starts)
+    else:
+        count = site.sizes(1)[0]
+        axes = site.integers(3, "axes") if site.has(3) else list(range(count))
+        if any(site.has(slot) and site.value(slot) is None for slot in (1, 2, 4)):
+            return {axis % rank: None for axis in axes}
+        starts, ends = site.integers(1, "starts"), site.integers(2, "ends")
+        steps = site.integers(4, "steps") if site.has(4) else [1] * len(starts)
+    bounds: dict[int, tuple[int, int, int] | None] = {}
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        size = site.sizes(0)[axis % rank]
+        low, high, stride = slice(start, end if step > 0 or end >= -size else None, step).indices(size)
+        bounds[axis % rank] = (low, high, stride)
+    return bounds
+
+
+def _slice(site: Site) -> str:
+    dims = named(len(site.sizes(0)))
+    ins, out = list(dims), list(dims)
+    sizes: dict[str, int] = {}
+    for axis, bound in _slice_bounds(site).items():
+        size, left = site.sizes(0)[axis], site.output()[axis]
+        name = dims[axis]
+        if bound is not None and bound[2] == 1 and left:
+            low = bound[0]
+            ins[axis] = _stretch(name, low, size - low - left)
+            if left != size:
+                sizes |= {f"p{name}": low, name: left, f"q{name}": size - low - left}
+        elif bound is not None and bound[2] > 1 and left * bound[2] == size and bound[0] < bound[2]:
+            ins[axis] = f"({name} {bound[2]})"
+        else:
+            ins[axis] = out[axis] = "_"
+    operands = [ins, *["_"] * (len(site.node.inputs) - 1)]
+    return text(operands, [out], **{name: size for name, size in sizes.items() if size})
+
+
+def _stretch(name: str, before: int, after: int) -> str:
+    """Return the dimension of which `name` is the stretch between `before` and `after` positions."""
+    parts = [*([f"p{name}"] if before else []), name, *([f"q{name}"] if after else [])]
+    return f"({' + '.join(parts)})" if len(parts) > 1 else name
+
+
+def _slice_patch(edit: Edit) -> Written:
+    site, after, full = edit.site, edit.inputs[0], edit.site.sizes(0)
+    assert after is not None
+    dims = named(len(full))
+    bounds = _slice_bounds(site)
+    starts = list(site.attribute("starts") or []) if not site.has(1) else list(_known(site, 1))
+    ends = list(site.attribute("ends") or []) if not site.has(1) else list(_known(site, 2))
+    for position, (axis, bound) in enumerate(bounds.items()):
+        if bound is None or after[axis] == full[axis]:
+            continue
+        if bound[2] != 1:
+            ends[position] = _END
+            continue
+        low = edit.kept.get(f"p{dims[axis]}", 0)
+        starts[position], ends[position] = low, low + edit.kept[dims[axis]]
+    return {1: starts, 2: ends} if site.has(1) else {"starts": starts, "ends": ends}
+
+
+def _known(site: Site, slot: int) -> list[int]:
+    value = site.value(slot)
+    return [] if value is None else [int(item) for item in value.reshape(-1)]
+
+
+def _pad_amounts(site: Site) -> dict[int, tuple[int, int]]:
+    rank = len(site.sizes(0))
+    pads = site.integers(1, "amounts") if site.has(1) else [int(i) for i in site.attribute("pads")]
+    axes = site.integers(3, "axes") if site.has(3) else list(range(rank))
+    return {axis % rank: (pads[i], pads[i + len(axes)]) for i, axis in enumerate(axes)}
+
+
+def _pad(site: Site) -> str:
+    dims = named(len(site.sizes(0)))
+    ins, out = list(dims), list(dims)
+    sizes: dict[str, int] = {}
+    constant = site.attribute("mode", "constant") in ("constant", b"constant")
+    for axis, (before, after) in _pad_amounts(site).items():
+        name = dims[axis]
+        if not before and not after:
+            continue
+        if not constant or before * after < 0:
+            ins[axis] = out[axis] = "_"
+            continue
+        side = out if before + after > 0 else ins
+        side[axis] = _stretch(name, abs(before), abs(after))
+        inner = min(site.sizes(0)[axis], site.output()[axis])
+        sizes |= {f"p{name}": abs(before), name: inner, f"q{name}": abs(after)}
+    operands = [ins, "_", "*", "_"][: max(1, len(site.node.inputs))]
+    return text(operands, [out], **{name: size for name, size in sizes.items() if size})
+
+
+def _pad_patch(edit: Edit) -> Written:
+    dims = named(len(edit.site.sizes(0)))
+    begins, ends = [], []
+    for axis, (before, after) in _pad_amounts(edit.site).items():
+        name, sign = dims[axis], 1 if before + after > 0 else -1
+        begins.append(sign * edit.kept[f"p{name}"] if before and f"p{name}" in edit.kept else before)
+        ends.append(sign * edit.kept[f"q{name}"] if after and f"q{name}" in edit.kept else after)
+    return {1: begins + ends} if edit.site.has(1) else {"pads": begins + ends}
+
+
+def _run(site: Site) -> tuple[int, int] | None:
+    """Return first index and length where the indices of a Gather are known and consecutive."""
+    value = site.value(1)
+    if value is None or value.ndim > 1 or not value.size:
+        return None
+    size = site.sizes(0)[site.axis(0)]
+    index = [int(item) % size for item in value.reshape(-1)]
+    return (index[0], len(index)) if index == list(range(index[0], index[0] + len(index))) else None
+
+
+def _gather(site: Site) -> str:
+    axis = site.axis(0)
+    dims = named(len(site.sizes(0)))
+    picks = [f"i{name}" for name in named(len(site.sizes(1)))]
+    ins = list(dims)
+    run = _run(site)
+    sizes: dict[str, int] = {}
+    if run is None:
+        ins[axis] = "_"
+        return text([ins, picks], [[*dims[:axis], *picks, *dims[axis + 1 :]]])
+    first, count = run
+    name = dims[axis]
+    ins[axis] = _stretch(name, first, site.sizes(0)[axis] - first - count)
+    sizes = {f"p{name}": first, name: count, f"q{name}": site.sizes(0)[axis] - first - count}
+    out = [*dims[:axis], *([name] if len(site.sizes(1)) else []), *dims[axis + 1 :]]
+    operand = "_" if len(site.sizes(1)) else ""
+    return text([ins, operand], [out], **{key: size for key, size in sizes.items() if size and "+" in ins[axis]})
+
+
+def _gather_patch(edit: Edit) -> Written:
+    run, axis = _run(edit.site), edit.site.axis(0)
+    assert edit.inputs[0] is not None
+    if run is None or edit.inputs[0][axis] == edit.site.sizes(0)[axis]:
+        return {}
+    name = named(len(edit.site.sizes(0)))[axis]
+    first = edit.kept.get(f"p{name}", 0)
+    index = list(range(first, first + edit.kept[name]))
+    return {1: index if len(edit.site.sizes(1)) else index[0]}
+
+
+def _gather_elements(site: Site) -> str:
+    axis = site.axis(0)
+    data, index = site.sizes(0), site.sizes(1)
+    dims = ["_" if i == axis or data[i] != index[i] else name for i, name in enumerate(named(len(data)))]
+    return text([dims, dims], [dims])
+
+
+def _gather_nd(site: Site) -> str:
+    batch, depth = int(site.attribute("batch_dims", 0)), site.sizes(1)[-1]
+    data = named(len(site.sizes(0)))
+    picks = [f"i{name}" for name in named(len(site.sizes(1)) - 1 - batch)]
+    ins = [*data[:batch], *["_"] * depth, *data[batch + depth :]]
+    return text([ins, [*data[:batch], *picks, "_"]], [[*data[:batch], *picks, *data[batch + depth :]]])
+
+
+def _scatter_nd(site: Site) -> str:
+    depth = site.sizes(1)[-1]
+    dims = ["_" if i < depth else name for i, name in enumerate(named(len(site.sizes(0))))]
+    lead = ["_"] * (len(site.sizes(1)) - 1)
+    return text([dims, "*", [*lead, *dims[depth:]]], [dims])
+
+
+def _compress(site: Site) -> str:
+    if site.attribute("axis") is None:
+        raise Unruly("it flattens")
+    axis = site.axis(0)
+    dims = ["_" if i == axis else name for i, name in enumerate(named(len(site.sizes(0))))]
+    return text([dims, "_"], [dims])
+
+
+TABLE: Table = {
+    "Concat": Row(_concat),
+    "Split": Row(_split, _split_patch, sizes=(1,)),
+    "Slice": Row(_slice, _slice_patch, sizes=(1, 2, 3, 4)),
+    "Pad": Row(_pad, _pad_patch, sizes=(1, 3)),
+    "Gather": Row(_gather, _gather_patch, sizes=(1,)),
+    "GatherElements": Row(_gather_elements),
+    "GatherND": Row(_gather_nd),
+    "ScatterND": Row(_scatter_nd),
+    "Compress": Row(_compress),
+}

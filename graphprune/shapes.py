@@ -1,0 +1,277 @@
+"""Concrete sizes for every tensor: the concretised twin on which axes are solved.
+
+Every symbolic dimension gets a prime of its own, so that chains of Shape, Gather, Concat and Reshape fold to
+numbers and sizes that are equal by chance stay apart. onnx's shape inference runs once over a copy without
+weights; what it leaves open is filled in node by node with the values known by then. Dimensions that depend
+on data (NonZero, TopK with a computed k ...) get a prime as well and are `open`: never pruned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_graphsurgeon as gs
+from numpy.typing import NDArray
+from onnx import TensorProto, shape_inference
+
+from graphprune import evaluate
+from graphprune.ir import captured, constants, is_default_domain, node_proto, read, shape_of, subgraphs
+
+Sizes = tuple[int, ...]
+_BATCH_PRIMES = (61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157)
+_OPEN_PRIMES = 10007
+_SAME_SHAPE = {"FusedConv": "Conv", "FusedGemm": "Gemm", "FusedMatMul": "MatMul", "QLinearAdd": "Add"}
+
+
+@dataclass
+class Shapes:
+    """Sizes, small values and origins of the tensors of one graph, by tensor name.
+
+    Attributes:
+        sizes: concrete sizes; a tensor of unknown rank is missing.
+        types: onnx element types.
+        values: the small tensors that are known, with symbols replaced by their primes.
+        open: dimensions whose size depends on data.
+        fixed: tensors computed from constants alone.
+        symbols: the prime of each symbolic dimension.
+    """
+
+    sizes: dict[str, Sizes] = field(default_factory=dict[str, Sizes])
+    types: dict[str, int] = field(default_factory=dict[str, int])
+    values: dict[str, NDArray[Any]] = field(default_factory=dict[str, NDArray[Any]])
+    open: dict[str, set[int]] = field(default_factory=dict[str, set[int]])
+    fixed: set[str] = field(default_factory=set[str])
+    symbols: dict[str, int] = field(default_factory=dict[str, int])
+
+
+def infer(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None) -> Shapes:
+    """Return the concrete sizes of every tensor of `graph`.
+
+    Args:
+        graph: the graph; nothing in it is changed.
+        inputs: sizes to use for graph inputs; symbolic dimensions of the others get primes.
+    """
+    best: Shapes | None = None
+    for scale in (1, 32):
+        shapes = _infer(graph, inputs or {}, scale)
+        missing = _missing(graph, shapes)
+        if best is None or missing < _missing(graph, best):
+            best = shapes
+        if not missing or not shapes.symbols:
+            break
+    assert best is not None
+    return best
+
+
+def _missing(graph: gs.Graph, shapes: Shapes) -> int:
+    return sum(
+        bool(tensor.name) and (tensor.name not in shapes.sizes or tensor.name in shapes.open)
+        for node in graph.nodes
+        for tensor in node.outputs
+    )
+
+
+def _infer(graph: gs.Graph, inputs: Mapping[str, Sizes], scale: int) -> Shapes:
+    shapes = Shapes()
+    primes = iter(_BATCH_PRIMES)
+    for tensor in graph.inputs:
+        if tensor.name in inputs:
+            shapes.sizes[tensor.name] = inputs[tensor.name]
+            continue
+        sizes: list[int] = []
+        for position, size in enumerate(tensor.shape or ()):
+            symbol = size if isinstance(size, str) and size else f"{tensor.name}.{position}"
+            if not isinstance(size, int) or size < 0:
+                if symbol not in shapes.symbols:
+                    shapes.symbols[symbol] = next(primes, 163 + 2 * len(shapes.symbols)) * (
+                        scale if position > 1 else 1
+                    )
+                size = shapes.symbols[symbol]
+            sizes.append(size)
+        if tensor.shape is not None:
+            shapes.sizes[tensor.name] = tuple(sizes)
+    for tensor in constants(graph):
+        shapes.sizes[tensor.name] = shape_of(tensor)
+        shapes.fixed.add(tensor.name)
+        if np.prod(shape_of(tensor), dtype=np.float64) <= evaluate.LIMIT and _is_small_type(tensor):
+            shapes.values[tensor.name] = read(tensor)
+    _infer_whole(graph, shapes)
+    _walk(graph, shapes)
+    return shapes
+
+
+def _is_small_type(tensor: gs.Constant) -> bool:
+    """Whether the values of a constant may matter for shapes: integers, and single floats."""
+    kind = np.dtype(tensor.dtype).kind
+    return kind in "iub" or (kind == "f" and np.prod(shape_of(tensor), dtype=np.float64) <= 8)
+
+
+def _element_type(tensor: gs.Tensor) -> int:
+    dtype = tensor.dtype
+    if dtype is None:
+        return TensorProto.FLOAT
+    return dtype if isinstance(dtype, int) else onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+
+
+def _infer_whole(graph: gs.Graph, shapes: Shapes) -> None:
+    """Run onnx's shape inference over a copy in which large weights are inputs without values."""
+    inputs: list[onnx.ValueInfoProto] = []
+    initializers: list[TensorProto] = []
+    for tensor in graph.inputs:
+        shapes.types[tensor.name] = _element_type(tensor)
+        inputs.append(
+            onnx.helper.make_tensor_value_info(
+                tensor.name, shapes.types[tensor.name], shapes.sizes.get(tensor.name)
+            )
+        )
+    names: set[str] = {tensor.name for tensor in graph.inputs}
+    bodies = {name for node in graph.nodes for body in subgraphs(node) for name in captured(body)}
+    for tensor in [*constants(graph), *_body_constants(graph, bodies)]:
+        if tensor.name in names:
+            continue
+        names.add(tensor.name)
+        shapes.types[tensor.name] = _element_type(tensor)
+        values = shapes.values.get(tensor.name)
+        if values is not None and values.dtype.kind in "iubf" and values.dtype.itemsize > 0:
+            try:
+                initializers.append(onnx.numpy_helper.from_array(np.asarray(values), tensor.name))
+                continue
+            except (ValueError, TypeError):
+                pass
+        inputs.append(
+            onnx.helper.make_tensor_value_info(tensor.name, shapes.types[tensor.name], shape_of(tensor))
+        )
+    outputs = [onnx.helper.make_empty_tensor_value_info(tensor.name) for tensor in graph.outputs]
+    lean = onnx.helper.make_graph(
+        [node_proto(node) for node in graph.nodes], "lean", inputs, outputs, initializers
+    )
+    model = onnx.helper.make_model(lean, opset_imports=list(graph.import_domains or []))
+    try:
+        inferred = shape_inference.infer_shapes(model, data_prop=True)
+    except Exception:  # the inference raises many kinds; what it leaves open is filled in node by node
+        return
+    for info in [*inferred.graph.value_info, *inferred.graph.output]:
+        kind = info.type.tensor_type
+        if not info.type.HasField("tensor_type"):
+            continue
+        if kind.elem_type:
+            shapes.types[info.name] = kind.elem_type
+        if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
+            shapes.sizes.setdefault(info.name, tuple(dim.dim_value for dim in kind.shape.dim))
+
+
+def _body_constants(graph: gs.Graph, names: set[str]) -> list[gs.Constant]:
+    return [
+        tensor
+        for tensor in (graph.tensors().values() if names else ())
+        if isinstance(tensor, gs.Constant) and tensor.name in names
+    ]
+
+
+def _walk(graph: gs.Graph, shapes: Shapes) -> None:
+    """Evaluate small tensors and fill in what the whole-graph inference left open, in node order."""
+    for node in graph.nodes:
+        used = [tensor for tensor in node.inputs if tensor.name]
+        if all(tensor.name in shapes.fixed for tensor in used) and not any(subgraphs(node)):
+            shapes.fixed.update(tensor.name for tensor in node.outputs)
+        if _evaluate(node, shapes, graph.opset):
+            continue
+        if any(tensor.name and tensor.name not in shapes.sizes for tensor in node.outputs):
+            _infer_node(node, shapes, graph)
+
+
+def _evaluate(node: gs.Node, shapes: Shapes, opset: int) -> bool:
+    results = small_values(node, shapes.values, shapes.sizes, opset)
+    if results is None:
+        return False
+    for tensor, array in zip(node.outputs, results, strict=False):
+        shapes.values[tensor.name] = array
+        shapes.sizes[tensor.name] = tuple(array.shape)
+        shapes.types[tensor.name] = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
+    return True
+
+
+def small_values(
+    node: gs.Node, values: Mapping[str, NDArray[Any]], sizes: Mapping[str, Sizes], opset: int
+) -> list[NDArray[Any]] | None:
+    """Return the outputs of `node` where they follow from known sizes and small known values."""
+    if node.op in ("Shape", "Size") and is_default_domain(node):
+        known = sizes.get(node.inputs[0].name)
+        if known is None:
+            return None
+        if node.op == "Size":
+            return [np.array(np.prod(known, dtype=np.int64))]
+        return [np.array(known[node.attrs.get("start", 0) : node.attrs.get("end")], dtype=np.int64)]
+    if node.op == "Constant" and is_default_domain(node):
+        return _constant_node(node)
+    arrays: list[NDArray[Any] | None] = []
+    for tensor in node.inputs:
+        if not tensor.name:
+            arrays.append(None)
+            continue
+        array = values.get(tensor.name)
+        if array is None:
+            return None
+        arrays.append(array)
+    return evaluate.evaluate(node, arrays, opset) if arrays else None
+
+
+def _constant_node(node: gs.Node) -> list[NDArray[Any]] | None:
+    for name, value in node.attrs.items():
+        if name == "value" and isinstance(value, gs.Constant):
+            small = np.prod(shape_of(value), dtype=np.float64) <= evaluate.LIMIT and _is_small_type(value)
+            return [read(value)] if small else None
+        if name in ("value_int", "value_ints"):
+            return [np.array(value, dtype=np.int64)]
+        if name in ("value_float", "value_floats"):
+            return [np.array(value, dtype=np.float32)]
+    return None
+
+
+def _infer_node(node: gs.Node, shapes: Shapes, graph: gs.Graph) -> None:
+    types: dict[str, onnx.TypeProto] = {}
+    data: dict[str, TensorProto] = {}
+    for tensor in node.inputs:
+        if tensor.name and tensor.name in shapes.sizes:
+            element = shapes.types.get(tensor.name, TensorProto.FLOAT)
+            types[tensor.name] = onnx.helper.make_tensor_type_proto(element, shapes.sizes[tensor.name])
+            if tensor.name in shapes.values and shapes.values[tensor.name].dtype.kind in "iubf":
+                data[tensor.name] = onnx.numpy_helper.from_array(
+                    np.ascontiguousarray(shapes.values[tensor.name]), tensor.name
+                )
+    inferred = _infer_outputs(node, types, data, graph)
+    for tensor in node.outputs:
+        kind = inferred.get(tensor.name)
+        if kind is None or not kind.HasField("tensor_type"):
+            continue
+        shapes.types[tensor.name] = kind.tensor_type.elem_type
+        if tensor.name in shapes.sizes or not kind.tensor_type.HasField("shape"):
+            continue
+        sizes: list[int] = []
+        for position, dim in enumerate(kind.tensor_type.shape.dim):
+            if dim.HasField("dim_value"):
+                sizes.append(dim.dim_value)
+            else:
+                sizes.append(_OPEN_PRIMES + 2 * sum(map(len, shapes.open.values())))
+                shapes.open.setdefault(tensor.name, set()).add(position)
+        shapes.sizes[tensor.name] = tuple(sizes)
+
+
+def _infer_outputs(
+    node: gs.Node, types: dict[str, onnx.TypeProto], data: dict[str, TensorProto], graph: gs.Graph
+) -> dict[str, onnx.TypeProto]:
+    proto = node_proto(node)
+    proto.domain = "" if is_default_domain(node) or node.op in _SAME_SHAPE else proto.domain
+    proto.op_type = _SAME_SHAPE.get(node.op, node.op)
+    imports = [item for item in graph.import_domains or [] if item.domain in ("", "ai.onnx", proto.domain)]
+    try:
+        schema = onnx.defs.get_schema(proto.op_type, graph.opset, proto.domain)
+        return shape_inference.infer_node_outputs(
+            schema, proto, types, data, opset_imports=imports or None, ir_version=10
+        )
+    except Exception:  # no schema, or sizes that do not fit: the outputs stay unknown and are pinned
+        return {}

@@ -1,0 +1,277 @@
+"""Find the groups of a graph: one walk over its nodes that unifies what the rules name alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import onnx_graphsurgeon as gs
+
+from graphprune import rules
+from graphprune.axes import Axis, factors, find, leaf, leaves, terms, units
+from graphprune.bind import Axes, Bound, DoesNotFit, bind
+from graphprune.groups import Group, Kind, Place, Role
+from graphprune.ir import captured, label, shape_of, subgraphs
+from graphprune.notation import NotationError, Rule, parse
+from graphprune.shapes import Shapes, Sizes, infer
+
+
+@dataclass(frozen=True)
+class Applied:
+    """One node with the rule that was applied to it.
+
+    Attributes:
+        site: what the rule saw.
+        row: the operator's row, or None where everything is pinned.
+        rule: the parsed rule, likewise.
+        bound: the names of the rule bound to axes, likewise.
+        inputs: axes by operand (None: absent or of unknown rank).
+        outputs: axes by output.
+        reason: why everything is pinned, or ''.
+    """
+
+    site: rules.Site
+    row: rules.Row | None
+    rule: Rule | None
+    bound: Bound | None
+    inputs: tuple[Axes | None, ...]
+    outputs: tuple[Axes | None, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The axes of a graph.
+
+    Attributes:
+        graph: the graph that was solved.
+        shapes: its concrete sizes.
+        nodes: what was applied to each node, in the order of `graph.nodes`.
+        groups: all groups in order of first appearance, also those that are not prunable.
+    """
+
+    graph: gs.Graph
+    shapes: Shapes
+    nodes: tuple[Applied, ...]
+    groups: tuple[Group, ...]
+
+    def group(self, name: str) -> Group:
+        """Return the group called `name`; KeyError where there is none."""
+        return {group.name: group for group in self.groups}[name]
+
+
+@dataclass
+class _Walk:
+    graph: gs.Graph
+    shapes: Shapes
+    axes: dict[str, Axes | None] = field(default_factory=dict[str, "Axes | None"])
+    shared: dict[int, Axes] = field(default_factory=dict[int, Axes])
+    pins: list[tuple[Axis, str]] = field(default_factory=list[tuple[Axis, str]])
+    mixed: list[tuple[Axis, str]] = field(default_factory=list[tuple[Axis, str]])
+    applied: list[Applied] = field(default_factory=list[Applied])
+
+
+def solve(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None) -> Solution:
+    """Solve the axes of `graph` and return its groups.
+
+    Args:
+        graph: nodes in topological order; nothing in it is changed.
+        inputs: sizes for graph inputs with symbolic dimensions; without them every symbol gets a prime.
+    """
+    walk = _Walk(graph, infer(graph, inputs))
+    for tensor in graph.inputs:
+        sizes = walk.shapes.sizes.get(tensor.name)
+        walk.axes[tensor.name] = None if sizes is None else [leaf(size) for size in sizes]
+        _pin(walk, walk.axes[tensor.name], f"it is a dimension of graph input '{tensor.name}'")
+    outer = {name for node in graph.nodes for body in subgraphs(node) for name in captured(body)}
+    for node in graph.nodes:
+        walk.applied.append(_apply(node, walk))
+        for tensor in node.outputs:
+            if tensor.name in outer:
+                _pin(walk, walk.axes.get(tensor.name), f"the body of an If, Loop or Scan reads '{tensor.name}'")
+    for tensor in graph.outputs:
+        _pin(walk, walk.axes.get(tensor.name), f"it is a dimension of graph output '{tensor.name}'")
+    return Solution(graph, walk.shapes, tuple(walk.applied), _groups(walk))
+
+
+def _pin(walk: _Walk, axes: Axes | None, reason: str) -> None:
+    walk.pins += [(axis, reason) for axis in axes or ()]
+
+
+def _axes_of(tensor: gs.Tensor, walk: _Walk) -> Axes | None:
+    if not tensor.name:
+        return None
+    if not isinstance(tensor, gs.Constant):
+        return walk.axes.get(tensor.name)
+    sizes = shape_of(tensor)
+    # Weights stay shared between their uses, so that a cut never makes the file larger; vectors
+    # (exporters merge equal ones) are free to be cut differently at each use.
+    if sum(size > 1 for size in sizes) < 2:
+        return [leaf(size) for size in sizes]
+    return walk.shared.setdefault(id(tensor), [leaf(size) for size in sizes])
+
+
+def _apply(node: gs.Node, walk: _Walk) -> Applied:
+    shapes = walk.shapes
+    inputs = tuple(_axes_of(tensor, walk) for tensor in node.inputs)
+    site = rules.Site(
+        node,
+        tuple(shapes.sizes.get(tensor.name) if tensor.name else None for tensor in node.inputs),
+        tuple(shapes.sizes.get(tensor.name) if tensor.name else None for tensor in node.outputs),
+        tuple(shapes.values.get(tensor.name) if tensor.name else None for tensor in node.inputs),
+        tuple(tensor.name in shapes.fixed for tensor in node.inputs),
+        next((item.version for item in walk.graph.import_domains or [] if item.domain == (node.domain or "")), 1),
+    )
+    row = rules.row(node)
+    reason = "" if row else rules.why_pinned(node)
+    if row is not None:
+        try:
+            applied = _bind(node, site, row, inputs)
+        except (rules.Unruly, DoesNotFit, NotationError) as error:
+            reason = str(error)
+        else:
+            _register(node, applied, walk)
+            return applied
+    outputs = tuple(None if sizes is None else [leaf(size) for size in sizes] for sizes in site.outputs)
+    applied = Applied(site, row, None, None, inputs, outputs, reason)
+    for axes in (*inputs, *outputs):
+        _pin(walk, axes, f"{label(node)} pins it: {reason}")
+    _register(node, applied, walk)
+    return applied
+
+
+def _bind(
+    node: gs.Node, site: rules.Site, row: rules.Row, inputs: tuple[Axes | None, ...]
+) -> Applied:
+    if any(tensor.name and sizes is None for tensor, sizes in zip(node.outputs, site.outputs, strict=True)):
+        raise rules.Unruly("the rank of an output is unknown")
+    rule = parse(row.rule if isinstance(row.rule, str) else row.rule(site))
+    bound = bind(rule, inputs, site.outputs)
+    return Applied(site, row, rule, bound, inputs, tuple(bound.outputs))
+
+
+def _register(node: gs.Node, applied: Applied, walk: _Walk) -> None:
+    for tensor, axes in zip(node.outputs, applied.outputs, strict=True):
+        if tensor.name:
+            walk.axes[tensor.name] = axes
+            for position in walk.shapes.open.get(tensor.name, ()):
+                _pin(walk, axes[position : position + 1] if axes else None, f"{label(node)} sizes it by data")
+    if applied.bound is not None:
+        where = f"{label(node)} pins it"
+        walk.pins += [(axis, f"{where}: {why}" if why else where) for axis, why in applied.bound.pins]
+        walk.mixed += [(axis, label(node)) for axis in applied.bound.mixed]
+
+
+def _groups(walk: _Walk) -> tuple[Group, ...]:
+    reasons: dict[int, str] = {}
+    mixed: dict[int, str] = {}
+    for table, marks in ((reasons, walk.pins), (mixed, walk.mixed)):
+        for axis, why in marks:
+            for part in leaves(axis):
+                table.setdefault(id(part), why)
+    roles = _attention_roles(walk)
+    places: dict[int, list[Place]] = {}
+    order: dict[int, Axis] = {}
+    together: dict[int, set[int]] = {}
+    for node, applied in zip(walk.graph.nodes, walk.applied, strict=True):
+        for slot, (tensor, axes) in enumerate(zip(node.inputs, applied.inputs, strict=True)):
+            if not isinstance(tensor, gs.Constant) or axes is None:
+                continue
+            for dim, axis in enumerate(axes):
+                for part in leaves(axis):
+                    if part.size < 2:
+                        continue
+                    order.setdefault(id(part), part)
+                    role = _role(applied, slot, dim, len(axes))
+                    places.setdefault(id(part), []).append(Place(tensor, dim, units(axis, part), role, node, slot))
+                for term in terms(axis):
+                    ids = {id(part) for part in term if part.size > 1}
+                    for key in ids:
+                        together.setdefault(key, set()).update(ids - {key})
+    names = _names(order, places)
+    return tuple(
+        Group(
+            name=names[key],
+            kind=_kind(roles.get(key), bool(mixed.get(key)), places[key]),
+            size=axis.size,
+            mixed=mixed.get(key, ""),
+            reason=reasons.get(key, ""),
+            places=tuple(places[key]),
+            siblings=tuple(sorted(names[other] for other in together.get(key, ()))),
+            axis=axis,
+        )
+        for key, axis in order.items()
+    )
+
+
+def _role(applied: Applied, slot: int, dim: int, rank: int) -> Role:
+    if applied.bound is None:
+        return "other"
+    if any((slot, dim) == (at, position) for _, at, position in applied.bound.consumed):
+        return "in"
+    sizes = applied.site.inputs[slot] or ()
+    if rank == 1 or sum(size > 1 for size in sizes) == 1:
+        return "vector"
+    return "out"
+
+
+def _attention_roles(walk: _Walk) -> dict[int, Kind]:
+    """Tell heads and head dims: the batch and the inner axes of products of two activations."""
+    roles: dict[int, Kind] = {}
+
+    def mark(axis: Axis, kind: Kind) -> None:
+        for part in leaves(axis):
+            roles.setdefault(id(part), kind)
+
+    for applied in walk.applied:
+        if applied.bound is None or applied.row is None or applied.rule is None:
+            continue
+        for name, kind in applied.row.roles.items():
+            if name in applied.bound.names:
+                mark(applied.bound.names[name], "heads" if kind == "heads" else "head-dims")
+        if applied.site.node.op not in ("MatMul", "Einsum") or any(applied.site.fixed[:2]):
+            continue
+        if applied.site.node.op == "MatMul":
+            for axis in applied.bound.rest.get("...", []):
+                mark(axis, "heads")
+            for name in ("k", "n", "m"):
+                if name in applied.bound.names:
+                    mark(applied.bound.names[name], "head-dims")
+            continue
+        consumed = {name for name, _, _ in applied.bound.consumed}
+        for name, axis in applied.bound.names.items():
+            everywhere = all(
+                any(item.name == name for item in (*_flat(operand),)) for operand in applied.rule.inputs
+            )
+            mark(axis, "heads" if everywhere and name not in consumed else "head-dims")
+    return roles
+
+
+def _flat(operand: object) -> list[object]:
+    from graphprune.notation import names
+
+    return list(names(operand))  # type: ignore[arg-type]
+
+
+def _kind(role: Kind | None, mixed: bool, places: list[Place]) -> Kind:
+    if role is not None:
+        return role
+    if mixed:
+        return "width"
+    return "channels" if any("Conv" in place.node.op for place in places) else "neurons"
+
+
+def _names(order: dict[int, Axis], places: dict[int, list[Place]]) -> dict[int, str]:
+    """Name every group after the first operator that produces its units."""
+    names: dict[int, str] = {}
+    taken: dict[str, int] = {}
+    for key in order:
+        found = places[key]
+        place = next((p for p in found if p.role == "out"), found[0])
+        base = place.node.name or next((t.name for t in place.node.outputs if t.name), place.tensor.name)
+        taken[base] = taken.get(base, 0) + 1
+        names[key] = base if taken[base] == 1 else f"{base}:{taken[base]}"
+    return names
+
+
+__all__ = ["Applied", "Solution", "factors", "find", "solve"]
