@@ -1,0 +1,194 @@
+"""What is checked before a model becomes a graph: versions, structure, and every tensor's data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import onnx
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto
+
+from graphprune import elements
+from graphprune.errors import Refused
+from graphprune.external import Folder, Stretch, locate
+from graphprune.order import bodies, label
+from graphprune.weights import SparseWeight, Weight
+
+_INVALID = "the model is not valid ONNX; export it again"
+OF_TENSORS = (AttributeProto.TENSORS, AttributeProto.SPARSE_TENSOR, AttributeProto.SPARSE_TENSORS)
+_MOST_ELEMENTS = 1 << 58  # times the largest element, still an int64
+
+
+def check_versions(model: ModelProto) -> None:
+    """Refuse a model without a graph, or of versions that the installed onnx does not know."""
+    if not model.HasField("graph"):
+        raise Refused("the model has no graph", "is this an ONNX model?")
+    if not 3 <= model.ir_version <= onnx.IR_VERSION:
+        raise Refused(
+            f"IR version {model.ir_version} (known are 3 to {onnx.IR_VERSION})",
+            "install a newer onnx" if model.ir_version > onnx.IR_VERSION else "export the model again",
+        )
+    versions: dict[str, int] = {}
+    for entry in model.opset_import:
+        if versions.setdefault(_domain(entry.domain), entry.version) != entry.version:
+            raise Refused(f"two versions of the operator set '{entry.domain or 'ai.onnx'}'", _INVALID)
+    if not versions:
+        raise Refused("the model names no operator set (opset_import)", "export the model again")
+    newest = onnx.defs.onnx_opset_version()
+    if "" in versions and not 1 <= versions[""] <= newest:
+        raise Refused(
+            f"opset {versions['']} (known are 1 to {newest})",
+            "install a newer onnx, or export the model with an older opset",
+        )
+    for node in _nodes(model.graph):
+        if _domain(node.domain) not in versions:
+            raise Refused(
+                f"{label(node)}: the model does not declare the operator set '{node.domain or 'ai.onnx'}'",
+                "add it to opset_import, or export the model again",
+            )
+    if not model.graph.output:
+        raise Refused("the graph has no outputs", _INVALID)
+
+
+def check_operators(model: ModelProto) -> None:
+    """Run onnx's checker on `model` without the bytes of its weights (those are `weigh`'s to check).
+
+    The checker would look for external data, and cannot take more than 2 GB: every initializer is replaced by
+    an empty one of its name.
+    """
+    bare = ModelProto()
+    for name in ("ir_version", "model_version"):
+        setattr(bare, name, getattr(model, name))
+    bare.opset_import.extend(model.opset_import)
+    bare.functions.extend(model.functions)
+    for entry in model.metadata_props:
+        bare.metadata_props.add(key=entry.key, value=entry.value)
+    graph = model.graph
+    bare.graph.name = graph.name or "graph"
+    bare.graph.node.extend(graph.node)
+    bare.graph.input.extend(graph.input)
+    bare.graph.output.extend(graph.output)
+    for tensor in graph.initializer:
+        bare.graph.initializer.add(name=tensor.name, data_type=TensorProto.FLOAT, dims=[0])
+    for sparse in graph.sparse_initializer:
+        bare.graph.initializer.add(name=sparse.values.name, data_type=TensorProto.FLOAT, dims=[0])
+    for function in bare.functions:
+        for node in function.node:
+            _empty(node)
+    for node in bare.graph.node:
+        _empty(node)
+    try:
+        onnx.checker.check_model(bare)  # pyright: ignore[reportUnknownMemberType]
+    except (onnx.checker.ValidationError, RuntimeError, ValueError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise Refused(f"onnx's checker refuses the model: {first}", _INVALID) from error
+
+
+def weigh(tensor: TensorProto, folder: Folder | None, stretch: Stretch | None = None) -> Weight:
+    """Check the type, the sizes and the data of `tensor`, and return it as a weight.
+
+    `stretch` is where its `raw_data` lies, where that was left in the model's file.
+
+    Raises:
+        Refused: the type is unknown, a size is negative or absurd, or the data is not as long as they say.
+    """
+    where = f"tensor '{tensor.name}'"
+    if tensor.data_type not in elements.DTYPES:
+        raise Refused(f"{where}: unknown element type {tensor.data_type}", _INVALID)
+    if _impossible(tensor.dims):
+        raise Refused(f"{where}: impossible sizes {list(tensor.dims)[:8]}", _INVALID)
+    if tensor.HasField("segment"):
+        raise Refused(f"{where}: stored in segments, which no tool reads", _INVALID)
+    fields = [name for name in ("raw_data", *sorted(set(elements.FIELDS.values()))) if _has(tensor, name)]
+    if stretch is not None:
+        fields.append("raw_data")
+    if tensor.data_location == TensorProto.EXTERNAL:
+        if fields:
+            raise Refused(f"{where}: both in the model and in external data", _INVALID)
+        return Weight(tensor, locate(tensor, folder))
+    count = elements.count(tensor.dims)
+    if len(fields) > 1 or (not fields and count):
+        raise Refused(f"{where}: {'no data' if not fields else 'data in ' + ' and '.join(fields)}", _INVALID)
+    if fields:
+        _check_length(tensor, fields[0], count, stretch, where)
+    return Weight(tensor, stretch)
+
+
+def weigh_sparse(sparse: SparseTensorProto, folder: Folder | None) -> SparseWeight:
+    """Check a sparse tensor and return it as a weight.
+
+    Raises:
+        Refused: as for `weigh`, or indices that do not fit the sizes.
+    """
+    where = f"sparse tensor '{sparse.values.name}'"
+    if _impossible(sparse.dims):
+        raise Refused(f"{where}: impossible sizes {list(sparse.dims)[:8]}", _INVALID)
+    values, indices = weigh(sparse.values, folder), weigh(sparse.indices, folder)
+    many = values.shape[0] if len(values.shape) == 1 else -1
+    if indices.element != TensorProto.INT64 or indices.shape not in ((many,), (many, len(sparse.dims))):
+        raise Refused(f"{where}: {values.shape} values at {indices.shape} indices", _INVALID)
+    limits = [elements.count(sparse.dims)] if len(indices.shape) == 1 else list(sparse.dims)
+    found = indices.load().reshape(-1, len(limits))
+    if found.size and ((found < 0).any() or (found >= limits).any()):
+        raise Refused(f"{where}: indices outside {list(sparse.dims)}", _INVALID)
+    return SparseWeight(sparse, values, indices)
+
+
+def _check_length(tensor: TensorProto, name: str, count: int, stretch: Stretch | None, where: str) -> None:
+    if name == "raw_data":
+        if tensor.data_type == TensorProto.STRING:
+            raise Refused(f"{where}: strings in raw_data", _INVALID)
+        need = elements.stored_bytes(tensor.data_type, count)
+        found = len(tensor.raw_data) if stretch is None else stretch.length
+        unit = "bytes"
+    else:
+        if name != elements.FIELDS[tensor.data_type]:
+            raise Refused(f"{where}: {elements.NAMES[tensor.data_type]} in {name}", _INVALID)
+        need = elements.field_entries(tensor.data_type, count)
+        found = len(getattr(tensor, name))
+        unit = "entries"
+    if need != found:
+        kind = elements.NAMES[tensor.data_type]
+        raise Refused(f"{where}: {kind} {list(tensor.dims)} takes {need} {unit}, found {found}", _INVALID)
+
+
+def _impossible(dims: Iterable[int]) -> bool:
+    return any(size < 0 for size in dims) or elements.count(size or 1 for size in dims) > _MOST_ELEMENTS
+
+
+def _has(tensor: TensorProto, name: str) -> bool:
+    return tensor.HasField("raw_data") if name == "raw_data" else bool(getattr(tensor, name))
+
+
+def _domain(name: str) -> str:
+    return "" if name == "ai.onnx" else name
+
+
+def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
+    for node in graph.node:
+        yield node
+        for body in bodies(node):
+            yield from _nodes(body)
+
+
+def _empty(node: NodeProto) -> None:
+    """Take the external data out of the attributes of a node."""
+    for attribute in node.attribute:
+        if attribute.type == AttributeProto.TENSOR:
+            _unlink(attribute.t)
+        elif attribute.type in OF_TENSORS:
+            sparse = [attribute.sparse_tensor, *attribute.sparse_tensors]
+            for tensor in [*attribute.tensors, *(part for s in sparse for part in (s.values, s.indices))]:
+                _unlink(tensor)
+    for body in bodies(node):
+        for tensor in body.initializer:
+            _unlink(tensor)
+        for inner in body.node:
+            _empty(inner)
+
+
+def _unlink(tensor: TensorProto) -> None:
+    if tensor.data_location == TensorProto.EXTERNAL:
+        name = tensor.name
+        tensor.Clear()
+        tensor.name, tensor.data_type = name, TensorProto.FLOAT
+        tensor.dims.append(0)

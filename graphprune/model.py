@@ -1,0 +1,157 @@
+"""A model: an ONNX file as a graph that can be cut, and back.
+
+The IR is onnx-graphsurgeon's graph; what it does not carry stays in the source proto and is put back when the
+model is written. Weights stay on disk until they are written.
+"""
+
+from __future__ import annotations
+
+import mmap
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+import onnx_graphsurgeon as gs
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnx import ModelProto
+from onnx_graphsurgeon.logger import G_LOGGER
+
+from graphprune import parcels
+from graphprune.errors import Environment, Refused, Usage
+from graphprune.exports import export_model
+from graphprune.external import File, Folder, Stretch, mark
+from graphprune.functions import inline
+from graphprune.imports import Source, import_model
+from graphprune.intake import check_operators, check_versions
+from graphprune.order import is_ordered, sort
+from graphprune.wire import Malformed, skim
+from graphprune.write import TEXT_SUFFIXES, write
+
+# graphsurgeon writes warnings to stderr; what matters of them is an error of ours.
+G_LOGGER.severity = G_LOGGER.CRITICAL
+
+_MOST_BYTES = (1 << 31) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A graph, and the model that it came from.
+
+    graph: the graph, its nodes in topological order. Every constant holds a `graphprune.weights.Weight` (or
+        a `SparseWeight`, or an array that a pass has made), also those in the bodies of control-flow
+        nodes and in the attributes of `Constant` nodes.
+    source: the proto that it was read from, local functions inlined; without the larger weights.
+    base: the folder of its external data.
+    path: the file.
+    """
+
+    graph: gs.Graph
+    source: ModelProto
+    base: Path | None = None
+    path: Path | None = None
+
+
+def load(path: Path | str) -> Model:
+    """Read a model. Weights stay in the file, and in its external data, until they are used.
+
+    Raises:
+        Usage: there is no such file.
+        Refused: it is no valid ONNX model, or of a version that the installed onnx does not know, or its
+            external data is missing, too short, or outside its folder.
+    """
+    path = Path(path)
+    proto, places = _parse(path)
+    return _model(proto, Folder.of(path), path, places)
+
+
+def from_proto(proto: ModelProto, base: Path | None = None) -> Model:
+    """Return `proto` as a model. The weights are read from `proto` when they are used, so leave it as it is.
+
+    `base` is the folder of its external data.
+
+    Raises:
+        Refused: as for `load`.
+    """
+    return _model(proto, Folder(base) if base is not None else None, None, {})
+
+
+def to_proto(model: Model) -> ModelProto:
+    """Return the model with all weights in memory; it must be smaller than 2 GB."""
+    return export_model(model.graph, model.source, parcels.whole)
+
+
+def outline(model: Model) -> ModelProto:
+    """Return the model with the data of tensors below 1 KB only, for shape inference and the like."""
+    return export_model(model.graph, model.source, parcels.outline)
+
+
+def save(model: Model, path: Path | str, *, force: bool = False) -> None:
+    """Write the model to `path`, whole or not at all.
+
+    Where the source keeps its weights in external data, or where they take more than 1.9 GB, they go to
+    `path` + `.data`. The same model gives the same bytes. A model may be written over itself with
+    `force`; weights of the model in memory can then no longer be read.
+
+    Raises:
+        Usage: the folder does not exist, or a file does and `force` is not set.
+        Environment: the disk is full, or may not be written to.
+    """
+    write(model.graph, model.source, Path(path), force=force)
+
+
+def _model(
+    proto: ModelProto, folder: Folder | None, path: Path | None, places: Mapping[int, Stretch]
+) -> Model:
+    check_versions(proto)
+    own = path is not None
+    if proto.functions:
+        proto, own = inline(proto), True
+        check_versions(proto)
+    if not is_ordered(proto.graph):
+        if not own:
+            copy = ModelProto()
+            copy.CopyFrom(proto)
+            proto = copy
+        sort(proto.graph)
+    check_operators(proto)
+    graph = import_model(Source(proto, folder, places))
+    return Model(graph, proto, folder.base if folder is not None else None, path)
+
+
+def _parse(path: Path) -> tuple[ModelProto, dict[int, Stretch]]:
+    """Return the proto in a file, without the larger weights, and where those lie, by initializer."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Usage(f"no such file: '{path}'", "check the path") from error
+    except (OSError, ValueError) as error:
+        raise Environment(f"cannot read '{path}': {error}", "check its permissions") from error
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "not a plain file"
+        raise Refused(f"'{path}' is {kind}", "name an .onnx file")
+    if not found.st_size:
+        raise Refused(f"'{path}' is empty", "fetch or export it again")
+    if found.st_size > _MOST_BYTES:
+        raise Refused(f"'{path}' is larger than 2 GB", "keep the weights in external data")
+    file = File(path.resolve(), found.st_size, mark(found))
+    try:
+        if path.suffix in TEXT_SUFFIXES:
+            proto = onnx.load_model(path, load_external_data=False)  # pyright: ignore[reportUnknownMemberType]
+            return proto, {}
+        return _parse_binary(file)
+    except OSError as error:
+        raise Environment(f"cannot read '{path}': {error.strerror}", "check its permissions") from error
+    except (DecodeError, ValueError, onnx.parser.ParseError) as error:
+        raise Refused(f"'{path}' is not an ONNX model, or is damaged", "fetch or export it again") from error
+
+
+def _parse_binary(file: File) -> tuple[ModelProto, dict[int, Stretch]]:
+    with file.open() as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            text, places = skim(data)
+        except Malformed:
+            text, places = data[:], {}
+    proto = ModelProto.FromString(text)
+    return proto, {i: Stretch(file, offset, length) for i, (offset, length) in places.items()}
