@@ -1,0 +1,54 @@
+"""Changing who reads what in a graph.
+
+graphsurgeon's lists compare their elements by name or in depth when one is taken out, which is slow in
+large graphs and may hit the wrong one; these go by identity.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx_graphsurgeon as gs
+
+_Plain = list[Any]  # whose methods do not tell the other side
+
+
+def set_input(node: gs.Node, index: int, tensor: gs.Tensor) -> None:
+    """Make input `index` of `node` read `tensor`."""
+    _forget(node.inputs[index].outputs, node)
+    _Plain.__setitem__(node.inputs, index, tensor)
+    _Plain.append(tensor.outputs, node)
+
+
+def set_output(node: gs.Node, index: int, tensor: gs.Tensor) -> None:
+    """Make output `index` of `node` define `tensor`."""
+    _forget(node.outputs[index].inputs, node)
+    _Plain.__setitem__(node.outputs, index, tensor)
+    _Plain.append(tensor.inputs, node)
+
+
+def redirect(tensor: gs.Tensor, other: gs.Tensor) -> None:
+    """Make every node that reads `tensor` read `other`, also in bodies."""
+    for node in {id(node): node for node in tensor.outputs}.values():
+        for index, read in enumerate(list(node.inputs)):
+            if read is tensor:
+                _Plain.__setitem__(node.inputs, index, other)
+                _Plain.append(other.outputs, node)
+    _Plain.clear(tensor.outputs)
+
+
+def detach(node: gs.Node) -> None:
+    """Take `node` away from its tensors; the caller takes it out of the graph's nodes."""
+    for tensor in node.inputs:
+        _forget(tensor.outputs, node)
+    for tensor in node.outputs:
+        _forget(tensor.inputs, node)
+    _Plain.clear(node.inputs)
+    _Plain.clear(node.outputs)
+
+
+def _forget(members: list[Any], member: object) -> None:
+    for index, each in enumerate(members):
+        if each is member:
+            _Plain.__delitem__(members, index)
+            return
