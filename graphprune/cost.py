@@ -1,0 +1,101 @@
+"""What a model costs before and after a plan: parameters, multiply-accumulates, bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import onnx_graphsurgeon as gs
+
+from graphprune.axes import Axis, Index, find, keep
+from graphprune.plan import Plan
+from graphprune.solve import Applied, Solution
+
+Count = Callable[[Axis], int]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Parameters (elements of floating-point and quantised constants), MACs of one sample, weight bytes.
+
+    MACs are those of convolutions, matrix products and recurrent operators. A leading symbolic dimension
+    counts as 1, other symbolic dimensions with the numbers that `Shapes.symbols` gives them.
+    """
+
+    params: int
+    macs: int
+    bytes: int
+
+
+def counter(solution: Solution, plan: Plan | None) -> Count:
+    """Return the function that says how many positions of an axis stay under `plan`."""
+    if plan is None:
+        return lambda axis: axis.size
+    kept: dict[int, Index] = {
+        id(find(solution.group(name).axis)): index for name, index in plan.keep.items()
+    }
+    memo: dict[int, int] = {}
+
+    def count(axis: Axis) -> int:
+        root = find(axis)
+        if id(root) not in memo:
+            index = keep(root, lambda part: kept.get(id(part)))
+            memo[id(root)] = root.size if index is None else index.size
+        return memo[id(root)]
+
+    return count
+
+
+def cost(solution: Solution, plan: Plan | None = None) -> Cost:
+    """Return what the model costs under `plan`, or as it is."""
+    count = counter(solution, plan)
+    params = size = macs = 0
+    seen: set[tuple[int, tuple[int, ...]]] = set()
+    for node, applied in zip(solution.graph.nodes, solution.nodes, strict=True):
+        for tensor, axes in zip(node.inputs, applied.inputs, strict=True):
+            if not isinstance(tensor, gs.Constant) or axes is None:
+                continue
+            sizes = tuple(count(axis) for axis in axes)
+            if (id(tensor), sizes) in seen:
+                continue
+            seen.add((id(tensor), sizes))
+            dtype = np.dtype(tensor.dtype)
+            size += prod(sizes) * dtype.itemsize
+            if dtype.kind not in "bO" and dtype not in (np.int64, np.int32):
+                params += prod(sizes)
+        macs += _macs(applied, count)
+    return Cost(params, macs // _batch(solution), size)
+
+
+def _batch(solution: Solution) -> int:
+    first = next((tensor for tensor in solution.graph.inputs if tensor.shape), None)
+    if first is None or isinstance(first.shape[0], int):
+        return 1
+    return solution.shapes.sizes[first.name][0]
+
+
+def _macs(applied: Applied, count: Count) -> int:
+    def sizes(slot: int) -> tuple[int, ...]:
+        axes = applied.inputs[slot] if slot < len(applied.inputs) else None
+        return tuple(count(axis) for axis in axes or ())
+
+    out = tuple(count(axis) for axis in (applied.outputs[0] or ())) if applied.outputs else ()
+    op = applied.site.node.op
+    if op in ("Conv", "FusedConv", "ConvInteger", "DeformConv"):
+        return prod(out) * prod(sizes(1)[1:])
+    if op == "QLinearConv":
+        return prod(out) * prod(sizes(3)[1:])
+    if op == "ConvTranspose":
+        return prod(sizes(0)) * prod(sizes(1)[1:])
+    if op in ("MatMul", "MatMulInteger", "FusedMatMul", "QLinearMatMul"):
+        return prod(out) * (sizes(0)[-1] if sizes(0) else 0)
+    if op in ("Gemm", "FusedGemm"):
+        return prod(out) * (sizes(0)[0 if applied.site.attribute("transA", 0) else 1] if sizes(0) else 0)
+    if op == "Einsum" and applied.bound is not None:
+        rest = applied.bound.rest.get("...", [])
+        return prod(count(axis) for axis in (*applied.bound.names.values(), *rest))
+    if op in ("LSTM", "GRU", "RNN") and sizes(0):
+        return prod(sizes(0)[:2]) * (prod(sizes(1)) + prod(sizes(2)))
+    return 0

@@ -1,0 +1,85 @@
+"""The plan: which units of each group stay, and in what order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from graphprune.axes import Index
+from graphprune.errors import Usage
+from graphprune.groups import Group
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What stays.
+
+    Attributes:
+        keep: for each group that is cut the units that stay, in their new order; int64.
+        sizes: the number of units of each of these groups before the cut.
+        layers: names of the layers that go (none yet: the place for them).
+    """
+
+    keep: Mapping[str, Index]
+    sizes: Mapping[str, int]
+    layers: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> str:
+        """Return the plan as JSON text that reads back to an equal plan."""
+        groups = {
+            name: {"units": self.sizes[name], "keep": [int(unit) for unit in self.keep[name]]}
+            for name in self.keep
+        }
+        return json.dumps({"version": VERSION, "groups": groups, "layers": list(self.layers)}, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Read a plan.
+
+        Raises:
+            Usage: where the text is not a plan of this version.
+        """
+        hint = "write a plan with `graphprune prune MODEL --plan-only PLAN.json`"
+        try:
+            data = json.loads(text)
+            version = data["version"]
+            keep = {name: np.array(item["keep"], dtype=np.int64) for name, item in data["groups"].items()}
+            sizes = {name: int(item["units"]) for name, item in data["groups"].items()}
+            layers = tuple(str(name) for name in data.get("layers", ()))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise Usage(f"the plan cannot be read: {type(error).__name__}: {error}", hint) from error
+        if version != VERSION:
+            raise Usage(f"the plan is of version {version}, this is version {VERSION}", hint)
+        return cls(keep, sizes, layers)
+
+    def check(self, groups: tuple[Group, ...]) -> None:
+        """Check that the plan fits the groups of a model.
+
+        Raises:
+            Usage: naming the first group that is unknown, pinned, of another size, or kept wrongly.
+        """
+        known = {group.name: group for group in groups}
+        for name, index in self.keep.items():
+            group = known.get(name)
+            hint = "the plan was made for another model, or the model changed since"
+            if group is None:
+                raise Usage(f"the plan does not fit the model: there is no group '{name}'", hint)
+            if not group.prunable:
+                raise Usage(f"the plan does not fit the model: group '{name}' is pinned: {group.reason}", hint)
+            if group.size != self.sizes[name]:
+                raise Usage(
+                    f"the plan does not fit the model: group '{name}' has {group.size} units, "
+                    f"the plan says {self.sizes[name]}",
+                    hint,
+                )
+            if index.ndim != 1 or not index.size or np.unique(index).size != index.size:
+                raise Usage(f"the plan keeps no units, or one twice, of group '{name}'", hint)
+            if index.min() < 0 or index.max() >= group.size:
+                raise Usage(f"the plan keeps units of group '{name}' that it does not have", hint)
+        if self.layers:
+            raise Usage(f"the plan removes layers ({self.layers[0]}), which this version cannot", hint="")

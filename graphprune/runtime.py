@@ -1,0 +1,86 @@
+"""ONNX Runtime sessions, as the proofs need them: on the CPU, with every graph optimisation off."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from graphprune.errors import Environment, Refused
+from graphprune.feeds import Feeds
+from graphprune.model import Model, save, to_proto
+
+_IN_MEMORY = 1_500_000_000
+
+
+@contextmanager
+def session(model: Model, *, optimised: bool = False) -> Iterator[ort.InferenceSession]:
+    """Open `model` in ONNX Runtime on the CPU; large models go through a temporary file.
+
+    Raises:
+        Refused: ONNX Runtime does not accept the model.
+    """
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    if not optimised:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    size = _weight_bytes(model)
+    with tempfile.TemporaryDirectory(prefix="graphprune-") as folder:
+        source: bytes | str
+        if size > _IN_MEMORY:
+            source = str(Path(folder) / "model.onnx")
+            save(model, source)
+        else:
+            source = to_proto(model).SerializeToString()
+        try:
+            yield ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except _ORT_ERRORS as error:
+            raise Refused(f"ONNX Runtime refuses the model: {_first_line(error)}", "check it with onnx.checker") from error
+
+
+def _weight_bytes(model: Model) -> int:
+    from graphprune.ir import constants
+
+    return sum(int(tensor._values.nbytes) for tensor in constants(model.graph))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300]
+
+
+_STATE = ort.capi.onnxruntime_pybind11_state
+_ORT_ERRORS: tuple[type[Exception], ...] = (
+    _STATE.Fail,
+    _STATE.InvalidArgument,
+    _STATE.InvalidGraph,
+    _STATE.InvalidProtobuf,
+    _STATE.NoSuchFile,
+    _STATE.NotImplemented,
+    _STATE.RuntimeException,
+    _STATE.EPFail,
+)
+
+
+def run(opened: ort.InferenceSession, feeds: Feeds) -> list[NDArray[Any]]:
+    """Run a session on `feeds`; sequences of tensors are flattened.
+
+    Raises:
+        Refused: the model fails on these inputs.
+        Environment: memory ran out.
+    """
+    try:
+        results = opened.run(None, feeds)
+    except MemoryError as error:
+        raise Environment("memory ran out while the model was run", "use smaller shapes with --shape") from error
+    except _ORT_ERRORS as error:
+        raise Refused(f"the model cannot be run: {_first_line(error)}", "give sizes that it accepts with --shape") from error
+    flat: list[NDArray[Any]] = []
+    for result in results:
+        flat += [np.asarray(item) for item in result] if isinstance(result, list) else [np.asarray(result)]
+    return flat

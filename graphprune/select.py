@@ -1,0 +1,257 @@
+"""Choose which units of which groups stay."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from math import floor
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphprune.cost import Cost, cost
+from graphprune.errors import Negative, Refused, Usage
+from graphprune.groups import KINDS, Group
+from graphprune.plan import Plan
+from graphprune.solve import Solution
+
+Numbers = NDArray[np.float64]
+Scope = Literal["local", "global", "isomorphic"]
+_SLACK = 1e-9
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How to choose.
+
+    Attributes:
+        ratio: share of the units of each group (local), or of all units (global, isomorphic), that goes.
+        target: instead of a ratio, what to reach: 'macs=0.5x', 'params=0.5x', 'size=20MB'.
+        scope: where units are ranked against each other: within their group, in the whole model, or among
+            groups of the same structure (isomorphic pruning, Fang et al. 2024).
+        only: the kinds of units that may go.
+        ignore: globs of groups, operators or constants that are left alone.
+        ratio_for: ratios of their own for groups that match a glob; the last match counts.
+        max_ratio: no group loses a larger share.
+        min_units: no group keeps fewer units.
+        round_to: the positions that a group keeps along a dimension are a multiple of this.
+    """
+
+    ratio: float = 0.5
+    target: str = ""
+    scope: Scope = "local"
+    only: tuple[str, ...] = KINDS
+    ignore: tuple[str, ...] = ()
+    ratio_for: Mapping[str, float] = field(default_factory=dict[str, float])
+    max_ratio: float = 1.0
+    min_units: int = 1
+    round_to: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value in (("ratio", self.ratio), ("max-ratio", self.max_ratio), *self.ratio_for.items()):
+            if not 0 <= value <= 1:
+                raise Usage(f"{name} is {value:g}, which is not between 0 and 1", "0.5 removes half of the units")
+        if self.min_units < 1 or self.round_to < 1:
+            raise Usage("min-units and round-to are whole numbers from 1 on", "leave them out for 1")
+        unknown = [kind for kind in self.only if kind not in KINDS]
+        if unknown:
+            raise Usage(f"there is no kind of unit '{unknown[0]}'", f"the kinds are {', '.join(KINDS)}")
+
+
+def select(solution: Solution, scores: Mapping[str, Numbers], choice: Choice) -> Plan:
+    """Choose the units that stay.
+
+    Args:
+        solution: the groups.
+        scores: importance by group name, one number per unit; the lowest go first. Scores of different
+            groups are compared where the scope is not local.
+        choice: how to choose.
+
+    Raises:
+        Negative: the target cannot be reached.
+        Refused: nothing can be pruned.
+    """
+    groups = candidates(solution, choice)
+    if not groups:
+        raise Refused("nothing can be pruned: " + _why_nothing(solution, choice), "see `graphprune inspect MODEL`")
+    if choice.target:
+        return _reach(solution, groups, scores, choice)
+    return _plan(groups, scores, choice)
+
+
+def candidates(solution: Solution, choice: Choice) -> list[Group]:
+    """Return the groups that may lose units.
+
+    Of groups that multiply each other along one dimension (heads and head dims, the factors of a channel
+    shuffle) one is chosen, so that no dimension loses more than the ratio: the one that comes closest to
+    the ratio, heads before others, then the one with more places.
+    """
+    allowed = [
+        group
+        for group in solution.groups
+        if group.prunable and group.kind in choice.only and not _matches(group, choice.ignore)
+    ]
+
+    def preference(group: Group) -> tuple[float, ...]:
+        ratio = _ratio(group, choice) if not choice.target else 0.5
+        reached = floor(group.size * ratio + _SLACK) / group.size
+        return (-round(reached, 3), group.kind != "heads", -len(group.places), -group.size)
+
+    taken: set[str] = set()
+    chosen: list[Group] = []
+    for group in sorted(allowed, key=preference):
+        if not taken.isdisjoint(group.siblings) and not _matches(group, tuple(choice.ratio_for)):
+            continue
+        taken.add(group.name)
+        chosen.append(group)
+    names = {group.name for group in chosen}
+    return [group for group in allowed if group.name in names]
+
+
+def _matches(group: Group, globs: Sequence[str]) -> bool:
+    if not globs:
+        return False
+    texts = {group.name, *(p.node.name for p in group.places), *(p.tensor.name for p in group.places)}
+    return any(fnmatchcase(text, glob) for glob in globs for text in texts)
+
+
+def _ratio(group: Group, choice: Choice) -> float:
+    ratio = choice.ratio
+    for glob, value in choice.ratio_for.items():
+        if _matches(group, (glob,)):
+            ratio = value
+    return min(ratio, choice.max_ratio)
+
+
+def _why_nothing(solution: Solution, choice: Choice) -> str:
+    if not solution.groups:
+        return "the model has no group of units"
+    pinned = [group for group in solution.groups if not group.prunable]
+    if len(pinned) == len(solution.groups):
+        return f"all {len(pinned)} groups are pinned, the first because {pinned[0].reason}"
+    return f"no group is left by --only {','.join(choice.only)} and --ignore"
+
+
+def _plan(groups: Sequence[Group], scores: Mapping[str, Numbers], choice: Choice) -> Plan:
+    keep: dict[str, NDArray[np.int64]] = {}
+    for group, remove in zip(groups, _amounts(groups, scores, choice), strict=True):
+        stay = _rounded(group, group.size - remove, choice)
+        if stay >= group.size:
+            continue
+        # Of equal scores the later unit goes, on every machine: the sort is stable.
+        order = np.argsort(-scores[group.name], kind="stable")
+        keep[group.name] = np.sort(order[:stay]).astype(np.int64)
+    return Plan(keep, {group.name: group.size for group in groups if group.name in keep})
+
+
+def _amounts(groups: Sequence[Group], scores: Mapping[str, Numbers], choice: Choice) -> list[int]:
+    """Return how many units of each group go."""
+    most = [
+        min(floor(group.size * max(choice.max_ratio, 0) + _SLACK), group.size - min(choice.min_units, group.size))
+        for group in groups
+    ]
+    own = [_matches(group, tuple(choice.ratio_for)) for group in groups]
+    amounts = [min(floor(group.size * _ratio(group, choice) + _SLACK), top) for group, top in zip(groups, most, strict=True)]
+    if choice.scope == "local":
+        return amounts
+    classes: dict[object, list[int]] = {}
+    for index, group in enumerate(groups):
+        if not own[index]:
+            classes.setdefault(group.structure if choice.scope == "isomorphic" else None, []).append(index)
+    for members in classes.values():
+        for index, amount in _ranked(members, groups, scores, most, choice).items():
+            amounts[index] = amount
+    return amounts
+
+
+def _ranked(
+    members: list[int],
+    groups: Sequence[Group],
+    scores: Mapping[str, Numbers],
+    most: list[int],
+    choice: Choice,
+) -> dict[int, int]:
+    """Rank all units of these groups together; the lowest go, up to what each group may lose."""
+    owner = np.concatenate([np.full(groups[i].size, i) for i in members])
+    value = np.concatenate([scores[groups[i].name] for i in members])
+    budget = floor(owner.size * min(choice.ratio, choice.max_ratio) + _SLACK)
+    amounts = dict.fromkeys(members, 0)
+    for index in owner[np.argsort(value, kind="stable")]:
+        if not budget:
+            break
+        if amounts[int(index)] < most[int(index)]:
+            amounts[int(index)] += 1
+            budget -= 1
+    return amounts
+
+
+def _rounded(group: Group, stay: int, choice: Choice) -> int:
+    """Return the number of units, not below `stay`, whose positions are a multiple of `round_to`."""
+    wide = max((int(np.sum(place.units == 0)) for place in group.places if place.role == "out"), default=1)
+    while stay < group.size and (stay * max(wide, 1)) % choice.round_to:
+        stay += 1
+    return stay
+
+
+_TARGET = re.compile(r"(macs|params|size)\s*=\s*([0-9.]+)\s*(x|%|[kKMGT]?B?)$")
+_BYTES = {"": 1.0, "B": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+
+
+def target(text: str, before: Cost) -> tuple[Callable[[Cost], int], float]:
+    """Read a target: return what measures a cost, and the largest value that is allowed.
+
+    Example:
+        >>> measure, limit = target("macs=0.5x", Cost(10, 200, 40))
+        >>> measure(before := Cost(10, 200, 40)), limit
+        (200, 100.0)
+    """
+    found = _TARGET.match(text.strip())
+    if not found:
+        raise Usage(f"target '{text}' cannot be read", "write macs=0.5x, params=0.5x or size=20MB")
+    name, number, unit = found.groups()
+    try:
+        value = float(number)
+    except ValueError as error:
+        raise Usage(f"target '{text}' has no number", "write macs=0.5x, params=0.5x or size=20MB") from error
+
+    def measure(price: Cost) -> int:
+        return {"macs": price.macs, "params": price.params, "size": price.bytes}[name]
+
+    if unit in ("x", "%"):
+        limit = value * measure(before) / (100 if unit == "%" else 1)
+    else:
+        limit = value * _BYTES[unit.rstrip("B") if unit != "B" else "B"]
+    if limit <= 0:
+        raise Usage(f"target '{text}' leaves nothing", "write macs=0.5x, params=0.5x or size=20MB")
+    return measure, limit
+
+
+def _reach(
+    solution: Solution, groups: Sequence[Group], scores: Mapping[str, Numbers], choice: Choice
+) -> Plan:
+    """Find the smallest ratio whose plan meets the target, by bisection."""
+    measure, limit = target(choice.target, cost(solution))
+
+    def at(ratio: float) -> tuple[Plan, int]:
+        plan = _plan(groups, scores, replace(choice, ratio=ratio, target=""))
+        return plan, measure(cost(solution, plan))
+
+    plan, reached = at(choice.max_ratio)
+    if reached > limit:
+        raise Negative(
+            f"target {choice.target} cannot be reached: with every group cut as far as it may be, "
+            f"{reached:,} remain of {measure(cost(solution)):,}; the limit is {limit:,.0f}",
+            "allow more with --max-ratio, --only or --min-units",
+        )
+    low, high = 0.0, choice.max_ratio
+    for _ in range(24):
+        middle = (low + high) / 2
+        candidate, price = at(middle)
+        if price <= limit:
+            high, plan = middle, candidate
+        else:
+            low = middle
+    return plan
