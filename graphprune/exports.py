@@ -82,7 +82,8 @@ def _write_graph(
         held = stored(constant)
         if isinstance(held, SparseWeight):
             out.sparse_initializer.append(held.tensor)
-            out.sparse_initializer[-1].values.name = constant.name
+            if held.proto.values.name != constant.name:
+                out.sparse_initializer[-1].values.name = constant.name
         else:
             out.initializer.append(pack(constant, outer is None))
             _copy_notes(originals.tensors.get(constant.name), out.initializer[-1])

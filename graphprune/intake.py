@@ -39,7 +39,7 @@ def check_versions(model: ModelProto) -> None:
             f"opset {versions['']} (known are 1 to {newest})",
             "install a newer onnx, or export the model with an older opset",
         )
-    for node in _nodes(model.graph):
+    for node in (node for graph in _graphs(model.graph) for node in graph.node):
         if _domain(node.domain) not in versions:
             raise Refused(
                 f"{label(node)}: the model does not declare the operator set '{node.domain or 'ai.onnx'}'",
@@ -47,6 +47,29 @@ def check_versions(model: ModelProto) -> None:
             )
     if not model.graph.output:
         raise Refused("the graph has no outputs", _INVALID)
+
+
+def check_text(model: ModelProto) -> None:
+    """Refuse names and notes that are no UTF-8: protobuf hands those out as bytes, and takes none back."""
+    for value in _texts(model):
+        if not isinstance(value, str):
+            raise Refused(f"a name or a note in the model is no UTF-8: {value!r:.40}", _INVALID)
+
+
+def _texts(model: ModelProto) -> Iterator[object]:
+    yield from (model.producer_name, model.producer_version, model.domain, model.doc_string)
+    for entry in model.opset_import:
+        yield entry.domain
+    for graph in _graphs(model.graph):
+        for part in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
+            yield part.name
+            yield part.doc_string
+        for node in graph.node:
+            yield from (node.op_type, node.domain, node.overload, *node.input, *node.output)
+            for attribute in node.attribute:
+                yield from (attribute.name, attribute.doc_string, attribute.ref_attr_name)
+                if attribute.type == AttributeProto.TENSOR:
+                    yield from (attribute.t.name, attribute.t.doc_string)
 
 
 def check_operators(model: ModelProto) -> None:
@@ -67,6 +90,10 @@ def check_operators(model: ModelProto) -> None:
     bare.graph.node.extend(graph.node)
     bare.graph.input.extend(graph.input)
     bare.graph.output.extend(graph.output)
+    for value in (*bare.graph.input, *bare.graph.output):
+        # The checker wants a shape here, if only an empty one; runtimes do without.
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.shape.SetInParent()
     for tensor in graph.initializer:
         bare.graph.initializer.add(name=tensor.name, data_type=TensorProto.FLOAT, dims=[0])
     for sparse in graph.sparse_initializer:
@@ -163,11 +190,11 @@ def _domain(name: str) -> str:
     return "" if name == "ai.onnx" else name
 
 
-def _nodes(graph: GraphProto) -> Iterator[NodeProto]:
+def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
+    yield graph
     for node in graph.node:
-        yield node
         for body in bodies(node):
-            yield from _nodes(body)
+            yield from _graphs(body)
 
 
 def _empty(node: NodeProto) -> None:

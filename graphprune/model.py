@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import stat
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from graphprune.exports import export_model
 from graphprune.external import File, Folder, Stretch, mark
 from graphprune.functions import inline
 from graphprune.imports import Source, import_model
-from graphprune.intake import check_operators, check_versions
+from graphprune.intake import check_operators, check_text, check_versions
 from graphprune.order import is_ordered, sort
 from graphprune.wire import Malformed, skim
 from graphprune.write import TEXT_SUFFIXES, write
@@ -104,6 +105,7 @@ def save(model: Model, path: Path | str, *, force: bool = False) -> None:
 def _model(
     proto: ModelProto, folder: Folder | None, path: Path | None, places: Mapping[int, Stretch]
 ) -> Model:
+    check_text(proto)
     check_versions(proto)
     own = path is not None
     if proto.functions:
@@ -138,13 +140,18 @@ def _parse(path: Path) -> tuple[ModelProto, dict[int, Stretch]]:
     file = File(path.resolve(), found.st_size, mark(found))
     try:
         if path.suffix in TEXT_SUFFIXES:
-            proto = onnx.load_model(path, load_external_data=False)  # pyright: ignore[reportUnknownMemberType]
-            return proto, {}
+            return _parse_text(path), {}
         return _parse_binary(file)
     except OSError as error:
         raise Environment(f"cannot read '{path}': {error.strerror}", "check its permissions") from error
     except (DecodeError, ValueError, onnx.parser.ParseError) as error:
         raise Refused(f"'{path}' is not an ONNX model, or is damaged", "fetch or export it again") from error
+
+
+def _parse_text(path: Path) -> ModelProto:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the format is experimental
+        return onnx.load_model(path, load_external_data=False)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _parse_binary(file: File) -> tuple[ModelProto, dict[int, Stretch]]:

@@ -156,6 +156,10 @@ class SparseWeight(SparseValues):
     @property
     def tensor(self) -> SparseTensorProto:
         """The sparse tensor, with its data in memory."""
+        if all(part.stretch is None for part in self.parts):
+            copy = SparseTensorProto()
+            copy.CopyFrom(self.proto)
+            return copy
         values, indices = (part.tensor for part in self.parts)
         return SparseTensorProto(values=values, indices=indices, dims=self.shape)
 
