@@ -13,7 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from graphprune.cost import Cost, cost
 from graphprune.errors import Environment, GraphpruneError
+from graphprune.fold import fold
+from graphprune.model import load
+from graphprune.solve import solve
 from models import small
 from models.fetch import fetch
 from models.manifest import read
@@ -40,10 +44,10 @@ def main() -> int:
     except GraphpruneError as error:
         print(f"error: {error.what}\nhint: {error.hint}", file=sys.stderr)
         return error.code
-    console.print("\nTiming both models, interleaved, in ONNX Runtime on the CPU ...")
+    console.print("\nTiming both models, interleaved, on one CPU thread in ONNX Runtime ...\n")
     console.print(table(original, pruned, compare(original, pruned, shapes), shapes))
-    console.print(f"The pruned model is {pruned.relative_to(ROOT)}.")
-    console.print("It was not fine-tuned: it computes exactly what its remaining weights say, no more.")
+    console.print(f"\nThe pruned model is {shown(pruned)}.")
+    console.print("It was not fine-tuned, so do not expect the original's accuracy of it.")
     return 0
 
 
@@ -76,13 +80,36 @@ def shown(argument: str | Path) -> str:
 
 
 def table(original: Path, pruned: Path, timing: Timing, shapes: Shapes) -> Table:
-    """The before/after table of what the demo itself measured: file size and latency."""
-    sizes = [path.stat().st_size / 1e6 for path in (original, pruned)]
-    found = Table("", "original", "pruned", "ratio", title=f"at {', '.join(map(str, shapes.values()))}")
-    found.add_row("file, MB", *(f"{size:.2f}" for size in sizes), f"{sizes[1] / sizes[0]:.3f}")
-    interval = f"{timing.ratio:.3f} (95 %: {timing.low:.3f} to {timing.high:.3f})"
-    found.add_row("latency, ms", f"{timing.first_ms:.2f}", f"{timing.second_ms:.2f}", interval)
+    """The before/after table: what both files hold, and what was measured."""
+    before, after = (priced(path, shapes) for path in (original, pruned))
+    found = Table("", title=f"with {described(shapes)}", title_justify="left")
+    for heading in ("original", "pruned", "remaining"):
+        found.add_column(heading, justify="right")
+    rows = [
+        ("parameters, thousands", before.params / 1e3, after.params / 1e3),
+        ("MACs, millions", before.macs / 1e6, after.macs / 1e6),
+        ("file, MB", original.stat().st_size / 1e6, pruned.stat().st_size / 1e6),
+    ]
+    for name, first, second in rows:
+        found.add_row(name, f"{first:,.1f}", f"{second:,.1f}", f"{second / first:.1%}")
+    found.add_row(
+        "latency on one thread, ms",
+        f"{timing.first_ms:.2f}",
+        f"{timing.second_ms:.2f}",
+        f"{timing.ratio:.1%}",
+    )
+    found.add_row("95 % interval", "", "", f"{timing.low:.1%} to {timing.high:.1%}")
     return found
+
+
+def priced(path: Path, shapes: Shapes) -> Cost:
+    """What the model in the file `path` costs at these shapes."""
+    return cost(solve(fold(load(path)).graph, shapes))
+
+
+def described(shapes: Shapes) -> str:
+    """The shapes as a reader expects them."""
+    return ", ".join(f"{name} of {'x'.join(map(str, shape))}" for name, shape in shapes.items())
 
 
 if __name__ == "__main__":

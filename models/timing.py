@@ -27,7 +27,7 @@ DTYPES: dict[str, type[np.generic]] = {
 
 @dataclass(frozen=True)
 class Timing:
-    """Median milliseconds of one inference of either model, and how the second compares with the first.
+    """Median milliseconds of one inference of either model on one thread, and how the second compares.
 
     `ratio` is the median over pairs of blocks of (median of the second / median of the first); `low` and
     `high` bound its 95 % bootstrap interval.
@@ -41,9 +41,14 @@ class Timing:
 
 
 def session(model: Path) -> ort.InferenceSession:
-    """A session on the CPU, with the optimisations that ONNX Runtime makes by default."""
+    """A session on one thread of the CPU, with the optimisations that ONNX Runtime makes by default.
+
+    One thread, because the threads of a pool wait for each other by spinning: on a machine that does something
+    else as well, two threads on two cores are slower than one, and several times as noisy.
+    """
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = 1
     return ort.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
