@@ -43,8 +43,8 @@ class Timing:
 def session(model: Path) -> ort.InferenceSession:
     """A session on one thread of the CPU, with the optimisations that ONNX Runtime makes by default.
 
-    One thread, because the threads of a pool wait for each other by spinning: on a machine that does something
-    else as well, two threads on two cores are slower than one, and several times as noisy.
+    One thread, because the threads of a pool wait for each other by spinning: on a machine that does
+    something else as well, two threads on two cores are slower than one, and several times as noisy.
     """
     options = ort.SessionOptions()
     options.log_severity_level = 3
