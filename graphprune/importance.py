@@ -26,8 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import Refused, Usage
-from graphprune.ir import label, read
+from graphprune.ir import label
 from graphprune.nearest import did_you_mean
+from graphprune.quantised import weight_values
 from graphprune.reductions import Numbers, Slices, absolute_sums, distances, squared_sums
 
 if TYPE_CHECKING:
@@ -40,8 +41,17 @@ Reduce = Callable[[NDArray[Any], Sequence[Slices]], list[Numbers]]
 Result = tuple[dict[str, Numbers], dict[str, str]]
 """Scores by group name, and notes by group name."""
 
-MEASURED = frozenset({"out", "in", "scale"})
-"""Roles whose entries tell how much a unit matters; a bias is asked only where a group has nothing else."""
+SCALES = {
+    "BatchNormalization": 1,
+    "GroupNormalization": 1,
+    "InstanceNormalization": 1,
+    "LayerNormalization": 1,
+    "RMSNormalization": 1,
+    "SimplifiedLayerNormalization": 1,
+    "SkipLayerNormalization": 2,
+    "SkipSimplifiedLayerNormalization": 2,
+}
+"""The operand of each norm that multiplies a unit."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,7 @@ def score(solution: Solution, by: str = "l2", seed: int = 0) -> Scores:
     criterion = CRITERIA.get(by)
     if criterion is None:
         raise Usage(f"there is no importance {by}", did_you_mean(by, CRITERIA))
-    values, notes = criterion([group for group in solution.groups if not group.pinned], seed)
+    values, notes = criterion([group for group in solution.groups if group.prunable], seed)
     return Scores(by, values, notes)
 
 
@@ -131,7 +141,8 @@ def _averages(
     sums = {group.name: np.zeros(group.size) for group in groups}
     for tensor, here in lies.values():
         slices = [Slices(place.dim, place.units, group.size) for group, place in here]
-        for (group, place), numbers in zip(here, reduce(read(tensor), slices), strict=True):
+        values = weight_values(tensor, here[0][1])
+        for (group, place), numbers in zip(here, reduce(values, slices), strict=True):
             mean = float(numbers.mean())
             if not np.isfinite(mean):
                 raise Refused(
@@ -147,14 +158,24 @@ def _averages(
 
 
 def _measured(places: Iterable[Place]) -> list[Place]:
-    """The places whose entries count: filters and scales; else whatever else there is."""
+    """The places whose entries tell how much a unit matters: filters and scales.
+
+    Biases, statistics and tables of integers are asked only where a group has nothing else.
+    """
     places = list(places)
-    return [place for place in places if place.role in MEASURED] or places
+    told = [place for place in places if place.role in {"out", "in"} and _is_weight(place)]
+    return [*told, *(place for place in places if _is_scale(place))] or places
+
+
+def _is_weight(place: Place) -> bool:
+    """Whether the entries are numbers to calculate with; integers are where they are of one byte."""
+    kind, size = place.tensor.dtype.kind, place.tensor.dtype.itemsize
+    return kind != "b" and (kind not in "iu" or size == 1)
+
+
+def _is_scale(place: Place) -> bool:
+    return SCALES.get(place.node.op) == place.slot
 
 
 def _batch_norm_scales(group: Group) -> list[Place]:
-    return [
-        place
-        for place in group.places
-        if place.node.op == "BatchNormalization" and place.tensor is place.node.inputs[1]
-    ]
+    return [place for place in group.places if place.node.op == "BatchNormalization" and _is_scale(place)]

@@ -180,6 +180,12 @@ def describe(kind: Any) -> str:
     return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[kind]
 
 
+def is_collection(kind: Any) -> bool:
+    """Whether an option of type `kind` takes several pieces."""
+    parts = typing.get_args(kind) if typing.get_origin(kind) in {typing.Union, types.UnionType} else (kind,)
+    return any(typing.get_origin(part) is tuple or _is_mapping(typing.get_origin(part)) for part in parts)
+
+
 def _is_mapping(origin: Any) -> bool:
     return isinstance(origin, type) and issubclass(origin, Mapping)
 

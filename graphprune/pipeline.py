@@ -10,9 +10,6 @@ from graphprune.errors import Usage
 from graphprune.registry import makers
 from graphprune.state import Pass, State
 
-DEFAULT = ("fold", "group", "score", "select", "cut", "verify")
-"""The pipeline of `graphprune prune`."""
-
 
 @dataclass(frozen=True)
 class Step:

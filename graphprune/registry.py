@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
 
 from graphprune.errors import Environment, Usage
 from graphprune.nearest import did_you_mean
@@ -20,19 +21,25 @@ from graphprune.options import options
 from graphprune.passes.cut import Cut
 from graphprune.passes.fold import Fold
 from graphprune.passes.group import Group
+from graphprune.passes.replay import Replay
 from graphprune.passes.score import Score
 from graphprune.passes.select import Select
 from graphprune.passes.verify import Verify
 from graphprune.state import Pass, State
 
 ENTRY_POINTS = "graphprune.passes"
-BUILTIN: tuple[type[Pass], ...] = (Fold, Group, Score, Select, Cut, Verify)
+BUILTIN: tuple[type[Pass], ...] = (Fold, Group, Score, Select, Replay, Cut, Verify)
 
 
 def names() -> tuple[str, ...]:
     """The names of all passes, graphprune's own first and in pipeline order."""
     own = tuple(kind.name for kind in BUILTIN)
-    return own + tuple(name for name in sorted(_offered()) if name not in own)
+    return own + tuple(name for name in offered() if name not in own)
+
+
+def offered() -> tuple[str, ...]:
+    """The names of the passes that other packages offer, whether or not they work."""
+    return tuple(sorted(_offered()))
 
 
 def find(name: str) -> type[Pass]:
@@ -44,10 +51,10 @@ def find(name: str) -> type[Pass]:
     for kind in BUILTIN:
         if kind.name == name:
             return kind
-    offered = _offered().get(name)
-    if offered is None:
+    point = _offered().get(name)
+    if point is None:
         raise Usage(f"there is no pass {name}", did_you_mean(name, names()))
-    return _load(offered)
+    return _load(point)
 
 
 def makers(field: str) -> tuple[str, ...]:
@@ -59,12 +66,12 @@ def broken() -> dict[str, str]:
     """The offered passes that cannot be used, and why; imports every one of them."""
     own = {kind.name for kind in BUILTIN}
     faults: dict[str, str] = {}
-    for name, offered in sorted(_offered().items()):
+    for name, point in sorted(_offered().items()):
         if name in own:
-            faults[name] = f"{_source(offered)} offers it, but graphprune's own pass of that name is used"
+            faults[name] = f"{_source(point)} offers it, but graphprune's own pass of that name is used"
             continue
         try:
-            _load(offered)
+            _load(point)
         except Environment as error:
             faults[name] = error.what
     return faults
@@ -75,17 +82,17 @@ def _offered() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
 
 
-def _load(offered: EntryPoint) -> type[Pass]:
-    hint = f"repair or remove {_source(offered)}, or leave the pass out"
+def _load(point: EntryPoint) -> type[Pass]:
+    hint = f"repair or remove {_source(point)}, or leave the pass out"
     try:
-        kind = offered.load()
+        kind: Any = point.load()
     except Exception as error:
-        what = f"pass {offered.name} cannot be imported from {offered.value}: {type(error).__name__}: {error}"
+        what = f"pass {point.name} cannot be imported from {point.value}: {type(error).__name__}: {error}"
         raise Environment(what, hint) from error
-    fault = _fault(kind, offered.name)
+    fault = _fault(kind, point.name)
     if fault:
-        raise Environment(f"{offered.value} is not a pass: {fault}", hint)
-    return kind
+        raise Environment(f"{point.value} is not a pass: {fault}", hint)
+    return cast("type[Pass]", kind)
 
 
 def _fault(kind: object, name: str) -> str:
@@ -102,11 +109,11 @@ def _fault(kind: object, name: str) -> str:
         if unknown:
             return f"{attribute} has {unknown[0]}, which is not a field of State"
     try:
-        options(kind)
+        options(cast("type[Pass]", kind))
     except (NameError, TypeError) as error:
         return f"its options cannot be read: {error}"
     return ""
 
 
-def _source(offered: EntryPoint) -> str:
-    return offered.dist.name if offered.dist else offered.value
+def _source(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else point.value

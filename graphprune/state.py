@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_chec
 from graphprune.errors import Usage
 
 if TYPE_CHECKING:
+    from graphprune.cut import Cut
     from graphprune.importance import Scores
     from graphprune.model import Model
     from graphprune.plan import Plan
@@ -20,8 +21,17 @@ if TYPE_CHECKING:
 class State:
     """All that is known of a model on its way through the pipeline; a pass returns a changed copy.
 
-    A field that is None has not been made yet. `model` is the model that `solution` speaks of; `cut` is
-    the smaller one.
+    A field that is None has not been made yet.
+
+    Attributes:
+        original: the model as it was loaded.
+        model: the model that `solution` speaks of.
+        solution: its axes and groups.
+        scores: the importance of every unit.
+        plan: which units stay.
+        cut: the smaller model, and what was cut at each node.
+        verification: how the smaller model compares with the masked one.
+        facts: what passes want to tell the reader of the record of a run, by pass name; JSON values.
     """
 
     original: Model
@@ -29,15 +39,16 @@ class State:
     solution: Solution | None = None
     scores: Scores | None = None
     plan: Plan | None = None
-    cut: Model | None = None
+    cut: Cut | None = None
     verification: Verification | None = None
     facts: Mapping[str, object] = field(default_factory=dict[str, object])
-    """What passes want to tell the reader of the run record, by pass name; JSON values."""
 
     @property
     def result(self) -> Model:
         """The model that is written: the newest there is."""
-        return self.cut or self.model or self.original
+        if self.cut is not None:
+            return self.cut.model
+        return self.model or self.original
 
     def has(self, name: str) -> bool:
         """Whether the field `name` has been made."""

@@ -21,6 +21,7 @@ class Fold:
 
     def run(self, state: State) -> State:
         """The state with `model`."""
-        from graphprune.model import resolve_aliases
+        from graphprune.aliases import resolve_aliases
 
-        return replace(state, model=resolve_aliases(state.model or state.original))
+        model = state.model or state.original
+        return replace(state, model=resolve_aliases(replace(model, graph=model.graph.copy())))

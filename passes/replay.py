@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from graphprune.errors import Refused
 from graphprune.state import State, made
 
 
@@ -16,10 +17,17 @@ class Replay:
     needs: ClassVar[tuple[str, ...]] = ("solution",)
     gives: ClassVar[tuple[str, ...]] = ("plan",)
 
-    plan: str = field(metadata={"help": "the plan, as --plan-only writes it"})
+    plan: str = field(metadata={"help": "a plan, as --plan-only writes it"})
+    allow_noop: bool = field(default=False, metadata={"help": "removing nothing is no error"})
 
     def run(self, state: State) -> State:
-        """The state with `plan`; raises `Refused` where the plan does not fit the model."""
+        """The state with `plan`; raises `Usage` where it cannot be read or does not fit the model."""
         from graphprune.plan_file import read_plan
 
-        return replace(state, plan=read_plan(self.plan, made(state.solution, "solution")))
+        plan = read_plan(self.plan)
+        plan.check(made(state.solution, "solution").groups)
+        if not plan.keep and not self.allow_noop:
+            raise Refused(
+                f"the plan {self.plan} removes nothing", "accept an unchanged model with --allow-noop"
+            )
+        return replace(state, plan=plan)

@@ -1,0 +1,84 @@
+"""What the verbs share: the options every one of them has, and how a result leaves the process."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from graphprune.cli.failures import printable
+
+WIDTH = 100
+"""A table is at most this many columns wide."""
+
+SPELLINGS = {"--shapes": "--shape", "--optShapes": "--shape"}
+"""Spellings of other tools that mean the same; the help does not show them."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Verb(click.Command):
+    """A verb; it knows the spellings of other tools."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, [_known_spelling(word) for word in args])
+
+
+def _known_spelling(word: str) -> str:
+    option, equals, value = word.partition("=")
+    return SPELLINGS.get(option, option) + equals + value
+
+
+def shared(command: Command) -> Command:
+    """The options that every verb has."""
+    for option in (
+        click.option("--debug", is_flag=True, help="Show the traceback of an error, and every log message."),
+        click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+        click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is being done."),
+        click.option(
+            "--output-format",
+            type=click.Choice(["table", "json"]),
+            default="table",
+            show_default=True,
+            help="How the result is printed on stdout.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def listen(quiet: bool, verbose: bool, debug: bool) -> None:
+    """Send the log of graphprune to stderr, as much of it as was asked for."""
+    log = logging.getLogger("graphprune")
+    log.handlers.clear()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Line())
+    log.addHandler(handler)
+    log.propagate = False
+    loud = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
+    log.setLevel(logging.ERROR if quiet else loud)
+
+
+class _Line(logging.Formatter):
+    """One line a message; warnings say that they are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        word = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
+        return printable(word + record.getMessage())
+
+
+def emit(result: Mapping[str, object], output_format: str, tables: Callable[[], Iterable[object]]) -> None:
+    """Print the result: as JSON, or as the tables that `tables` makes of it."""
+    if output_format == "json":
+        click.echo(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    from rich.console import Console
+
+    console = Console(highlight=False, emoji=False, markup=False, soft_wrap=False)
+    console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
+    for table in tables():
+        console.print(table)

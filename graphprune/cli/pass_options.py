@@ -1,0 +1,70 @@
+"""The options of pruning on the command line: those of the passes, with the same types, help and errors."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypeVar
+
+import click
+
+from graphprune.options import Item, Option, is_collection
+from graphprune.pruning import OPTIONS, option
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def pruning_options(command: Command) -> Command:
+    """Give a verb every option of pruning; they arrive as texts."""
+    for name in reversed(tuple(OPTIONS)):
+        command = _click_option(name, option(name))(command)
+    return command
+
+
+def given(texts: Mapping[str, Any]) -> dict[str, tuple[Item, ...]]:
+    """What the user gave, by option, out of the keyword arguments of a verb."""
+    values: dict[str, tuple[Item, ...]] = {}
+    for name in OPTIONS:
+        text = texts[name.replace("-", "_")]
+        if text is True:
+            values[name] = ()
+        elif isinstance(text, str):
+            values[name] = (Item(text),)
+        elif text:
+            values[name] = tuple(Item(piece) for piece in _pieces(text))
+    return values
+
+
+def _pieces(texts: Iterable[str]) -> Iterable[str]:
+    return (piece for text in texts for piece in text.split(","))
+
+
+def _click_option(name: str, described: Option) -> Callable[[Command], Command]:
+    if described.type is bool:
+        return click.option(f"--{name}", is_flag=True, help=_sentence(described.help))
+    several = is_collection(described.type)
+    shown = not several and isinstance(described.default, int | float | str) and described.default != ""
+    return click.option(
+        f"--{name}",
+        multiple=several,
+        metavar=_metavar(described.type),
+        help=_sentence(described.help) + (f"  [default: {described.default}]" if shown else ""),
+    )
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def _metavar(kind: Any) -> str:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in {typing.Union, types.UnionType}:
+        return _metavar(arguments[0])
+    if origin is Literal:
+        return "|".join(str(choice) for choice in arguments)
+    if origin is tuple:
+        return f"{_metavar(arguments[0])},..."
+    if is_collection(kind):
+        return f"GLOB={_metavar(arguments[1])}"
+    return {int: "N", float: "NUMBER", str: "TEXT"}[kind]

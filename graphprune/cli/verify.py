@@ -1,0 +1,102 @@
+"""`graphprune verify`: compare two models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from graphprune.cli.common import Verb, emit, listen, shared
+
+if TYPE_CHECKING:
+    from graphprune.shape_text import Shapes
+    from graphprune.verify import Verification
+
+
+@click.command(cls=Verb)
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option(
+    "--plan", type=click.Path(path_type=Path), help="What was cut out of A: B must equal A with that masked."
+)
+@click.option("--shape", multiple=True, metavar="TEXT,...", help="Shapes of inputs, as x:1x3x224x224.")
+@click.option("--rtol", type=float, help="Largest relative L2 difference (default: by element type).")
+@click.option("--atol", type=float, default=0.0, help="An output that differs by no more than this passes.")
+@click.option("--seed", type=int, default=0, help="The seed of the random inputs.")
+@shared
+def command(
+    a: Path,
+    b: Path,
+    plan: Path | None,
+    shape: tuple[str, ...],
+    rtol: float | None,
+    atol: float,
+    seed: int,
+    output_format: str,
+    quiet: bool,
+    verbose: bool,
+    debug: bool,
+) -> None:
+    """Compare B with A: the interface, and the outputs on random inputs in unoptimised ONNX Runtime.
+
+    With --plan, B is compared with A in which the removed units are masked, which a pruned model must equal.
+    Exits with 1 where an output differs by more than the tolerance.
+    """
+    listen(quiet, verbose, debug)
+
+    from graphprune.record import prove
+    from graphprune.shape_text import parse_shapes
+    from graphprune.verdict import demand_equal
+
+    verification = _compare(a, b, plan, parse_shapes(shape), rtol, atol, seed)
+    reference = f"{a} with the removed units masked" if plan else str(a)
+    if not quiet or output_format == "json":
+        result = {"version": 1, "a": str(a), "b": str(b), "plan": str(plan) if plan else None}
+        checks = [{**asdict(check), "passed": check.passed} for check in verification.checks]
+        whole = {**result, "verification": asdict(prove(verification)), "checks": checks}
+        emit(whole, output_format, lambda: _tables(verification, f"{b} beside {reference}"))
+    demand_equal(verification, reference)
+
+
+def _compare(
+    a: Path, b: Path, plan: Path | None, shapes: Shapes, rtol: float | None, atol: float, seed: int
+) -> Verification:
+    from graphprune.feeds import inputs_of
+    from graphprune.model import load
+    from graphprune.options import Item
+    from graphprune.pipeline import run
+    from graphprune.pruning import passes
+    from graphprune.shape_text import fit_shapes
+    from graphprune.state import State, made
+    from graphprune.verify import compare, verify
+
+    one, other = load(a), load(b)
+    sizes = fit_shapes(shapes, {tensor.name: tensor.shape for tensor in inputs_of(one.graph)})
+    if plan is None:
+        return compare(one, other, sizes=sizes, rtol=rtol, atol=atol, seed=seed)
+    chain = passes({"plan": (Item(str(plan)),), "allow-noop": ()}, "cut")
+    state = run(chain, State(one))
+    expected = replace(made(state.cut, "cut"), model=other)
+    model, solution = made(state.model, "model"), made(state.solution, "solution")
+    return verify(model, expected, solution.shapes, sizes=sizes, rtol=rtol, atol=atol, seed=seed)
+
+
+def _tables(verification: Verification, title: str) -> Iterator[object]:
+    from graphprune.cli.tables import table, text
+
+    yield text(title)
+    rows = [
+        (
+            check.output,
+            check.shape,
+            f"{check.error:.1e}",
+            f"{check.limit:.0e}",
+            f"{check.largest:.1e}",
+            "equal" if check.passed else "differs",
+        )
+        for check in verification.checks
+    ]
+    yield table(("output", "inputs", "relative L2#", "limit#", "largest#", ""), rows)

@@ -1,0 +1,38 @@
+"""Plans as files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from graphprune.errors import Environment, Usage
+from graphprune.plan import Plan
+
+LARGEST = 1 << 30
+"""Bytes; a plan that takes more is none."""
+
+
+def read_plan(path: str | Path) -> Plan:
+    """The plan in a file; raises `Usage` where there is none."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(LARGEST)
+    except OSError as error:
+        raise Usage(f"plan {path} cannot be read: {error.strerror}", "see that the path is right") from error
+    try:
+        return Plan.from_json(data.decode())
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise Usage(f"plan {path} is not a JSON text", "give a file that --plan-only has written") from error
+
+
+def write_plan(plan: Plan, path: str | Path) -> None:
+    """Write `plan` to `path`, whole or not at all."""
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        partial.write_text(plan.to_json(), encoding="utf-8")
+        partial.replace(target)
+    except OSError as error:
+        raise Environment(f"plan {path} cannot be written: {error.strerror}", "write it elsewhere") from error
+    finally:
+        partial.unlink(missing_ok=True)

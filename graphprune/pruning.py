@@ -1,0 +1,113 @@
+"""Pruning in one go: the pipeline that `graphprune prune` runs, and its options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from graphprune.errors import Usage
+from graphprune.nearest import did_you_mean
+from graphprune.options import Item, Option, build, options, write
+from graphprune.pipeline import run as run_pipeline
+from graphprune.registry import find
+from graphprune.state import Pass, State
+
+if TYPE_CHECKING:
+    from graphprune.model import Model
+
+Target = tuple[str, str]
+"""A pass and one of its options (kebab-case)."""
+Depth = Literal["plan", "cut", "verify"]
+
+OPTIONS: Mapping[str, tuple[Target, ...]] = {
+    "ratio": (("select", "ratio"),),
+    "target": (("select", "target"),),
+    "scope": (("select", "scope"),),
+    "importance": (("score", "by"),),
+    "only": (("select", "only"),),
+    "ignore": (("select", "ignore"),),
+    "ratio-for": (("select", "ratio-for"),),
+    "max-ratio": (("select", "max-ratio"),),
+    "min-units": (("select", "min-units"),),
+    "round-to": (("select", "round-to"),),
+    "plan": (("replay", "plan"),),
+    "seed": (("score", "seed"), ("verify", "seed")),
+    "shape": (("verify", "shape"),),
+    "rtol": (("verify", "rtol"),),
+    "atol": (("verify", "atol"),),
+    "allow-noop": (("select", "allow-noop"), ("replay", "allow-noop")),
+}
+"""The options of pruning, in Python and on the command line, and the options of passes that they set."""
+
+
+def option(name: str) -> Option:
+    """The option called `name`, as the first pass that has it describes it."""
+    of, target = OPTIONS[name][0]
+    return {option.name: option for option in options(find(of))}[target]
+
+
+def passes(
+    values: Mapping[str, tuple[Item, ...]], depth: Depth = "verify", dashes: str = "--"
+) -> tuple[Pass, ...]:
+    """The passes that prune with these options (kebab-case name -> pieces of the value).
+
+    `dashes` is put before an option's name in errors. Raises `Usage` for an unknown option, a wrong value,
+    and an option of a pass that does not run.
+    """
+    choose = ("replay",) if "plan" in values else ("score", "select")
+    names = ("fold", "group", *choose, *{"plan": (), "cut": ("cut",), "verify": ("cut", "verify")}[depth])
+    chosen: dict[str, dict[str, tuple[Item, ...]]] = {name: {} for name in names}
+    labels: dict[str, dict[str, str]] = {name: {} for name in names}
+    for name, items in values.items():
+        if name not in OPTIONS:
+            raise Usage(f"pruning has no option {name}", did_you_mean(name, OPTIONS))
+        targets = [(of, target) for of, target in OPTIONS[name] if of in chosen]
+        if not targets:
+            of = OPTIONS[name][0][0]
+            raise Usage(
+                f"{dashes}{name} has no effect here", f"pass {of} does not run; leave {dashes}{name} out"
+            )
+        for of, target in targets:
+            chosen[of][target] = items
+            labels[of][target] = f"{dashes}{name}"
+    return tuple(build(find(name), chosen[name], labels[name]) for name in names)
+
+
+def prune(model: Model | Path | str, *, verify: bool = True, **values: object) -> State:
+    """Prune `model` and return all that came of it; `save(state.result, path)` writes the smaller model.
+
+    Options are those of `graphprune prune`, with underscores: `ratio`, `target`, `scope`, `importance`,
+    `only`, `ignore`, `ratio_for`, `max_ratio`, `min_units`, `round_to`, `plan` (a path), `seed`, `shape`,
+    `rtol`, `atol`, `allow_noop`.
+
+    Raises `Usage` for a wrong option, `Refused` where nothing can be pruned, `Negative` where a target cannot
+    be reached or the result is not exact.
+    """
+    items: dict[str, tuple[Item, ...]] = {}
+    for name, value in values.items():
+        kebab = name.replace("_", "-")
+        if kebab not in OPTIONS:
+            raise Usage(
+                f"pruning has no option {name}", did_you_mean(name, (n.replace("-", "_") for n in OPTIONS))
+            )
+        items[kebab] = write(option(kebab).type, _frozen(value))
+    return run_pipeline(passes(items, "verify" if verify else "cut", dashes=""), start(model))
+
+
+def _frozen(value: object) -> object:
+    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
+
+
+def run(model: Model | Path | str, pipeline: str) -> State:
+    """Run any pipeline, as `fold,group,score{by=l1},select{ratio=0.3},cut,verify`, on `model`."""
+    from graphprune.pipeline_text import parse
+
+    return run_pipeline(parse(pipeline), start(model))
+
+
+def start(model: Model | Path | str) -> State:
+    """The state before the first pass."""
+    from graphprune.model import load
+
+    return State(load(model) if isinstance(model, str | Path) else model)

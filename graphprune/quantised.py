@@ -1,0 +1,42 @@
+"""Quantised weights as the numbers they stand for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx_graphsurgeon as gs
+from numpy.typing import NDArray
+
+from graphprune.ir import read
+
+if TYPE_CHECKING:
+    from graphprune.groups import Place
+
+QUANTISED = {("DequantizeLinear", 0): (1, 2), ("QLinearConv", 3): (4, 5)}
+"""The operands that hold the scale and the zero point of a quantised weight, by operator and operand."""
+
+
+def weight_values(tensor: gs.Constant, place: Place) -> NDArray[Any]:
+    """The values of `tensor`; quantised weights at `place` as the numbers they stand for."""
+    values = read(tensor)
+    operands = QUANTISED.get((place.node.op, place.slot))
+    if operands is None:
+        return values
+    scale, zero = (_operand(place.node, slot) for slot in operands)
+    if scale is None or scale.ndim > 1:
+        return values
+    axis = int(place.node.attrs.get("axis", 1)) if place.node.op == "DequantizeLinear" else 0
+    along = [1] * values.ndim
+    along[axis] = -1
+    numbers = values.astype(np.float32)
+    if zero is not None:
+        numbers -= zero.astype(np.float32).reshape(along if zero.ndim else ())
+    return numbers * scale.astype(np.float32).reshape(along if scale.ndim else ())
+
+
+def _operand(node: gs.Node, slot: int) -> NDArray[Any] | None:
+    if slot >= len(node.inputs):
+        return None
+    tensor = node.inputs[slot]
+    return read(tensor) if isinstance(tensor, gs.Constant) else None
