@@ -12,14 +12,15 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import multiprocessing
 import os
 import statistics
 import sys
 import time
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -84,13 +85,8 @@ def prune_one(name: str, ratio: float, repeats: int = 1) -> dict[str, Any]:
 
 
 def _sweep(names: list[str], ratio: float, workers: int) -> Iterator[dict[str, Any]]:
-    with ProcessPoolExecutor(workers, max_tasks_per_child=20) as pool:
-        futures = [(name, pool.submit(prune_one, name, ratio)) for name in names]
-        for name, future in futures:
-            try:
-                yield future.result(timeout=900)
-            except Exception as error:  # a worker that died says nothing of the other entries
-                yield {"name": name, "status": "error", "why": f"{type(error).__name__}: {error}"}
+    with multiprocessing.get_context("spawn").Pool(workers, maxtasksperchild=20) as pool:
+        yield from pool.imap(partial(prune_one, ratio=ratio), names)
 
 
 def summary(results: list[dict[str, Any]]) -> dict[str, Any]:

@@ -214,3 +214,25 @@ def _build_output(operand: Operand, sizes: Sizes, rule: Rule, bound: Bound) -> A
     if tuple(axis.size for axis in built) != sizes:
         raise DoesNotFit(f"an output of sizes {sizes}, the rule gives {[axis.size for axis in built]}")
     return built
+
+
+def sizes_of(rule: Rule, inputs: Sequence[Sizes | None]) -> list[Sizes | None]:
+    """Return the sizes of the outputs as far as they follow from those of the inputs and the rule alone.
+
+    Raises:
+        DoesNotFit: where ranks or sizes contradict the rule.
+    """
+    axes = [None if sizes is None else [leaf(size) for size in sizes] for sizes in inputs]
+    bound = bind(rule, axes, [])
+    results: list[Sizes | None] = []
+    for operand in rule.outputs:
+        found: list[int | None] = []
+        for dim in operand or ():
+            if isinstance(dim, Rest):
+                rest = bound.rest.get(str(dim))
+                found += [None] if rest is None else [axis.size for axis in rest]
+            else:
+                found.append(_known_size(dim, rule, bound))
+        known = [size for size in found if size is not None]
+        results.append(None if operand is None or len(known) < len(found) else tuple(known))
+    return results

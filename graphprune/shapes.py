@@ -8,7 +8,7 @@ on data (NonZero, TopK with a computed k ...) get a prime as well and are `open`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,9 @@ from graphprune.ir import captured, constants, is_default_domain, node_proto, re
 Sizes = tuple[int, ...]
 _BATCH_PRIMES = (61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157)
 _OPEN_PRIMES = 10007
-_SAME_SHAPE = {"FusedConv": "Conv", "FusedGemm": "Gemm", "FusedMatMul": "MatMul", "QLinearAdd": "Add"}
+_SAME_SHAPE = {"FusedConv": ("Conv", 3), "FusedGemm": ("Gemm", 3)}
+"""Operators without a schema of their own, with the one whose inference fits and how many operands it takes."""
+Derive = Callable[[gs.Node, "Shapes", int], Sequence[Sizes | None]]
 
 
 @dataclass
@@ -48,16 +50,19 @@ class Shapes:
     symbols: dict[str, int] = field(default_factory=dict[str, int])
 
 
-def infer(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None) -> Shapes:
+def infer(
+    graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None, derive: Derive | None = None
+) -> Shapes:
     """Return the concrete sizes of every tensor of `graph`.
 
     Args:
         graph: the graph; nothing in it is changed.
         inputs: sizes to use for graph inputs; symbolic dimensions of the others get primes.
+        derive: tells the sizes of the outputs of an operator that onnx has no schema for.
     """
     best: Shapes | None = None
     for scale in (1, 32):
-        shapes = _infer(graph, inputs or {}, scale)
+        shapes = _infer(graph, inputs or {}, scale, derive)
         missing = _missing(graph, shapes)
         if best is None or missing < _missing(graph, best):
             best = shapes
@@ -75,7 +80,7 @@ def _missing(graph: gs.Graph, shapes: Shapes) -> int:
     )
 
 
-def _infer(graph: gs.Graph, inputs: Mapping[str, Sizes], scale: int) -> Shapes:
+def _infer(graph: gs.Graph, inputs: Mapping[str, Sizes], scale: int, derive: Derive | None) -> Shapes:
     shapes = Shapes()
     primes = iter(_BATCH_PRIMES)
     for tensor in graph.inputs:
@@ -100,7 +105,7 @@ def _infer(graph: gs.Graph, inputs: Mapping[str, Sizes], scale: int) -> Shapes:
         if np.prod(shape_of(tensor), dtype=np.float64) <= evaluate.LIMIT and _is_small_type(tensor):
             shapes.values[tensor.name] = read(tensor)
     _infer_whole(graph, shapes)
-    _walk(graph, shapes)
+    _walk(graph, shapes, derive)
     return shapes
 
 
@@ -172,7 +177,7 @@ def _body_constants(graph: gs.Graph, names: set[str]) -> list[gs.Constant]:
     ]
 
 
-def _walk(graph: gs.Graph, shapes: Shapes) -> None:
+def _walk(graph: gs.Graph, shapes: Shapes, derive: Derive | None) -> None:
     """Evaluate small tensors and fill in what the whole-graph inference left open, in node order."""
     for node in graph.nodes:
         used = [tensor for tensor in node.inputs if tensor.name]
@@ -182,6 +187,8 @@ def _walk(graph: gs.Graph, shapes: Shapes) -> None:
             continue
         if any(tensor.name and tensor.name not in shapes.sizes for tensor in node.outputs):
             _infer_node(node, shapes, graph)
+            if derive is not None and not is_default_domain(node):
+                _derive(node, shapes, graph, derive)
 
 
 def _evaluate(node: gs.Node, shapes: Shapes, opset: int) -> bool:
@@ -232,6 +239,13 @@ def _constant_node(node: gs.Node) -> list[NDArray[Any]] | None:
     return None
 
 
+def _derive(node: gs.Node, shapes: Shapes, graph: gs.Graph, derive: Derive) -> None:
+    for tensor, sizes in zip(node.outputs, derive(node, shapes, graph.opset), strict=False):
+        if tensor.name and sizes is not None:
+            shapes.sizes.setdefault(tensor.name, sizes)
+            shapes.types.setdefault(tensor.name, shapes.types.get(node.inputs[0].name, TensorProto.FLOAT))
+
+
 def _infer_node(node: gs.Node, shapes: Shapes, graph: gs.Graph) -> None:
     types: dict[str, onnx.TypeProto] = {}
     data: dict[str, TensorProto] = {}
@@ -265,8 +279,16 @@ def _infer_outputs(
     node: gs.Node, types: dict[str, onnx.TypeProto], data: dict[str, TensorProto], graph: gs.Graph
 ) -> dict[str, onnx.TypeProto]:
     proto = node_proto(node)
-    proto.domain = "" if is_default_domain(node) or node.op in _SAME_SHAPE else proto.domain
-    proto.op_type = _SAME_SHAPE.get(node.op, node.op)
+    if is_default_domain(node):
+        proto.domain = ""
+    elif node.op in _SAME_SHAPE:
+        proto.domain = ""
+        proto.op_type, operands = _SAME_SHAPE[node.op]
+        del proto.input[operands:]
+        known = set(onnx.defs.get_schema(proto.op_type, graph.opset).attributes)
+        kept = [attribute for attribute in proto.attribute if attribute.name in known]
+        del proto.attribute[:]
+        proto.attribute.extend(kept)
     imports = [item for item in graph.import_domains or [] if item.domain in ("", "ai.onnx", proto.domain)]
     try:
         schema = onnx.defs.get_schema(proto.op_type, graph.opset, proto.domain)

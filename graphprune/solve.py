@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import onnx_graphsurgeon as gs
 
 from graphprune import rules
-from graphprune.axes import Axis, factors, find, leaf, leaves, terms, units
-from graphprune.bind import Axes, Bound, DoesNotFit, bind
+from graphprune.axes import Axis, leaf, leaves, terms, units
+from graphprune.bind import Axes, Bound, DoesNotFit, bind, sizes_of
 from graphprune.groups import Group, Kind, Place, Role
 from graphprune.ir import captured, label, shape_of, subgraphs
-from graphprune.notation import NotationError, Rule, parse
+from graphprune.notation import NotationError, Rule, names, parse
 from graphprune.shapes import Shapes, Sizes, infer
 
 
@@ -64,6 +65,7 @@ class Solution:
 class _Walk:
     graph: gs.Graph
     shapes: Shapes
+    bare: bool = False
     axes: dict[str, Axes | None] = field(default_factory=dict[str, "Axes | None"])
     shared: dict[int, Axes] = field(default_factory=dict[int, Axes])
     pins: list[tuple[Axis, str]] = field(default_factory=list[tuple[Axis, str]])
@@ -71,14 +73,16 @@ class _Walk:
     applied: list[Applied] = field(default_factory=list[Applied])
 
 
-def solve(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None) -> Solution:
+def solve(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None, *, bare: bool = False) -> Solution:
     """Solve the axes of `graph` and return its groups.
 
     Args:
         graph: nodes in topological order; nothing in it is changed.
         inputs: sizes for graph inputs with symbolic dimensions; without them every symbol gets a prime.
+        bare: whether the graph is an operator to be looked at by itself: outputs are not pinned, and
+            constants of every type have groups.
     """
-    walk = _Walk(graph, infer(graph, inputs))
+    walk = _Walk(graph, infer(graph, inputs, _derive), bare)
     for tensor in graph.inputs:
         sizes = walk.shapes.sizes.get(tensor.name)
         walk.axes[tensor.name] = None if sizes is None else [leaf(size) for size in sizes]
@@ -89,9 +93,42 @@ def solve(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None) -> Solutio
         for tensor in node.outputs:
             if tensor.name in outer:
                 _pin(walk, walk.axes.get(tensor.name), f"the body of an If, Loop or Scan reads '{tensor.name}'")
-    for tensor in graph.outputs:
+    for tensor in () if bare else graph.outputs:
         _pin(walk, walk.axes.get(tensor.name), f"it is a dimension of graph output '{tensor.name}'")
     return Solution(graph, walk.shapes, tuple(walk.applied), _groups(walk))
+
+
+def _site(node: gs.Node, shapes: Shapes, opset: int) -> rules.Site:
+    return rules.Site(
+        node,
+        tuple(shapes.sizes.get(tensor.name) if tensor.name else None for tensor in node.inputs),
+        tuple(shapes.sizes.get(tensor.name) if tensor.name else None for tensor in node.outputs),
+        tuple(shapes.values.get(tensor.name) if tensor.name else None for tensor in node.inputs),
+        tuple(tensor.name in shapes.fixed for tensor in node.inputs),
+        opset,
+    )
+
+
+def _opset(node: gs.Node, graph: gs.Graph) -> int:
+    domain = rules.domain_of(node)
+    if not domain:
+        return graph.opset
+    return next((item.version for item in graph.import_domains or [] if item.domain == domain), 1)
+
+
+def _derive(node: gs.Node, shapes: Shapes, opset: int) -> Sequence[Sizes | None]:
+    """Return the sizes of outputs that follow from the operator's rule."""
+    row, site = rules.row(node), _site(node, shapes, opset)
+    if row is None:
+        return ()
+    try:
+        return sizes_of(_parsed(row, site), site.inputs)
+    except (rules.Unruly, DoesNotFit, NotationError):
+        return ()
+
+
+def _parsed(row: rules.Row, site: rules.Site) -> Rule:
+    return parse(row.rule if isinstance(row.rule, str) else row.rule(site))
 
 
 def _pin(walk: _Walk, axes: Axes | None, reason: str) -> None:
@@ -114,14 +151,7 @@ def _axes_of(tensor: gs.Tensor, walk: _Walk) -> Axes | None:
 def _apply(node: gs.Node, walk: _Walk) -> Applied:
     shapes = walk.shapes
     inputs = tuple(_axes_of(tensor, walk) for tensor in node.inputs)
-    site = rules.Site(
-        node,
-        tuple(shapes.sizes.get(tensor.name) if tensor.name else None for tensor in node.inputs),
-        tuple(shapes.sizes.get(tensor.name) if tensor.name else None for tensor in node.outputs),
-        tuple(shapes.values.get(tensor.name) if tensor.name else None for tensor in node.inputs),
-        tuple(tensor.name in shapes.fixed for tensor in node.inputs),
-        next((item.version for item in walk.graph.import_domains or [] if item.domain == (node.domain or "")), 1),
-    )
+    site = _site(node, shapes, _opset(node, walk.graph))
     row = rules.row(node)
     reason = "" if row else rules.why_pinned(node)
     if row is not None:
@@ -145,7 +175,7 @@ def _bind(
 ) -> Applied:
     if any(tensor.name and sizes is None for tensor, sizes in zip(node.outputs, site.outputs, strict=True)):
         raise rules.Unruly("the rank of an output is unknown")
-    rule = parse(row.rule if isinstance(row.rule, str) else row.rule(site))
+    rule = _parsed(row, site)
     bound = bind(rule, inputs, site.outputs)
     return Applied(site, row, rule, bound, inputs, tuple(bound.outputs))
 
@@ -177,6 +207,8 @@ def _groups(walk: _Walk) -> tuple[Group, ...]:
         for slot, (tensor, axes) in enumerate(zip(node.inputs, applied.inputs, strict=True)):
             if not isinstance(tensor, gs.Constant) or axes is None:
                 continue
+            if not _is_weight(applied, slot, tensor, walk.bare):
+                continue
             for dim, axis in enumerate(axes):
                 for part in leaves(axis):
                     if part.size < 2:
@@ -188,20 +220,29 @@ def _groups(walk: _Walk) -> tuple[Group, ...]:
                     ids = {id(part) for part in term if part.size > 1}
                     for key in ids:
                         together.setdefault(key, set()).update(ids - {key})
-    names = _names(order, places)
+    called = _names(order, places)
     return tuple(
         Group(
-            name=names[key],
+            name=called[key],
             kind=_kind(roles.get(key), bool(mixed.get(key)), places[key]),
             size=axis.size,
             mixed=mixed.get(key, ""),
             reason=reasons.get(key, ""),
             places=tuple(places[key]),
-            siblings=tuple(sorted(names[other] for other in together.get(key, ()))),
+            siblings=tuple(sorted(called[other] for other in together.get(key, ()) if other in order)),
             axis=axis,
         )
         for key, axis in order.items()
     )
+
+
+def _is_weight(applied: Applied, slot: int, tensor: gs.Constant, bare: bool) -> bool:
+    """Whether an operand holds values, not sizes or indices."""
+    if applied.rule is not None and applied.rule.inputs[slot] is None:
+        return False
+    if bare:
+        return True
+    return np.dtype(tensor.dtype).kind not in "b" and np.dtype(tensor.dtype) not in (np.int64, np.int32)
 
 
 def _role(applied: Applied, slot: int, dim: int, rank: int) -> Role:
@@ -239,18 +280,11 @@ def _attention_roles(walk: _Walk) -> dict[int, Kind]:
                     mark(applied.bound.names[name], "head-dims")
             continue
         consumed = {name for name, _, _ in applied.bound.consumed}
+        operands = [{item.name for item in names(operand)} for operand in applied.rule.inputs]
         for name, axis in applied.bound.names.items():
-            everywhere = all(
-                any(item.name == name for item in (*_flat(operand),)) for operand in applied.rule.inputs
-            )
-            mark(axis, "heads" if everywhere and name not in consumed else "head-dims")
+            batch = all(name in operand for operand in operands) and name not in consumed
+            mark(axis, "heads" if batch else "head-dims")
     return roles
-
-
-def _flat(operand: object) -> list[object]:
-    from graphprune.notation import names
-
-    return list(names(operand))  # type: ignore[arg-type]
 
 
 def _kind(role: Kind | None, mixed: bool, places: list[Place]) -> Kind:
@@ -263,15 +297,13 @@ def _kind(role: Kind | None, mixed: bool, places: list[Place]) -> Kind:
 
 def _names(order: dict[int, Axis], places: dict[int, list[Place]]) -> dict[int, str]:
     """Name every group after the first operator that produces its units."""
-    names: dict[int, str] = {}
+    called: dict[int, str] = {}
     taken: dict[str, int] = {}
     for key in order:
         found = places[key]
         place = next((p for p in found if p.role == "out"), found[0])
         base = place.node.name or next((t.name for t in place.node.outputs if t.name), place.tensor.name)
         taken[base] = taken.get(base, 0) + 1
-        names[key] = base if taken[base] == 1 else f"{base}:{taken[base]}"
-    return names
+        called[key] = base if taken[base] == 1 else f"{base}:{taken[base]}"
+    return called
 
-
-__all__ = ["Applied", "Solution", "factors", "find", "solve"]

@@ -58,16 +58,19 @@ def twin(graph: gs.Graph, cut: Cut, shapes: Shapes) -> gs.Graph:
         if trace.mixed:
             _compress(node, trace, small, build, shapes)
             continue
+        names = [tensor.name for tensor in node.inputs]
         for slot, dim in trace.consumed:
-            _mask(node, slot, dim, trace, build, shapes)
+            _mask(node, slot, dim, names[slot], trace, build, shapes)
         build.nodes.append(node)
     del copy.nodes[:]
     copy.nodes.extend(build.nodes)
     return copy
 
 
-def _mask(node: gs.Node, slot: int, dim: int, trace: Trace, build: _Builder, shapes: Shapes) -> None:
-    """Put zeros at the removed positions of one dimension of an operand."""
+def _mask(
+    node: gs.Node, slot: int, dim: int, name: str, trace: Trace, build: _Builder, shapes: Shapes
+) -> None:
+    """Put zeros at the removed positions of one dimension of the operand called `name` in the original."""
     tensor = node.inputs[slot]
     kept = trace.inputs[slot][dim]
     if isinstance(tensor, gs.Constant):
@@ -80,11 +83,11 @@ def _mask(node: gs.Node, slot: int, dim: int, trace: Trace, build: _Builder, sha
             _set_zero_point(view, gone, node.inputs[trace.zeros[slot]], values, dim)
         node.inputs[slot] = build.constant(tensor.name, values)
         return
-    sizes = shapes.sizes[tensor.name]
+    sizes = shapes.sizes[name]
     mask = np.zeros(sizes[dim], dtype=bool)
     mask[kept] = True
     mask = mask.reshape([-1 if position == dim else 1 for position in range(len(sizes))])
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(shapes.types.get(tensor.name, onnx.TensorProto.FLOAT))
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(shapes.types.get(name, onnx.TensorProto.FLOAT))
     zero = build.constant("zero", np.zeros((), dtype))
     node.inputs[slot] = build.add("Where", [build.constant("mask", mask), tensor, zero], tensor.name)
 

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 import onnx_graphsurgeon as gs
 
-from graphprune.rules import elementwise, layout, linear, norms, recurrent, reduce, select
+from graphprune.rules import (
+    attention,
+    elementwise,
+    layout,
+    linear,
+    microsoft,
+    norms,
+    recurrent,
+    reduce,
+    select,
+)
 from graphprune.rules.pinned import PINNED
 from graphprune.rules.site import Edit, Row, Site, Table, Unruly, Written
 
@@ -21,7 +31,9 @@ TABLE: dict[str, Table] = {
         **layout.TABLE,
         **select.TABLE,
         **recurrent.TABLE,
+        **attention.TABLE,
     },
+    MICROSOFT: microsoft.TABLE,
 }
 
 __all__ = ["MICROSOFT", "PINNED", "TABLE", "Edit", "Row", "Site", "Unruly", "Written", "domain_of", "row"]

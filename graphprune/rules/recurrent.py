@@ -13,15 +13,15 @@ def _recurrent(gates: int, states: int, peepholes: bool = False) -> Row:
         rows = f"({gates} h)" if gates > 1 else "h"
         state = "b _ h" if batch_first else "_ b h"
         operands = [
-            "b s i" if batch_first else "s b i",
+            "b _ i" if batch_first else "_ b i",
             f"_ {rows} i",
             f"_ {rows} h~",
             f"_ ({2 * gates} h)",
-            "_",
+            "b",
             *[state] * states,
             *(["_ (3 h)"] if peepholes else []),
         ]
-        return f"{', '.join(operands)} -> {'b s _ h' if batch_first else 's _ b h'}, {state}, {state}"
+        return f"{', '.join(operands)} -> {'b _ _ h' if batch_first else '_ _ b h'}, {state}, {state}"
 
     return Row(rule, attribute_from(hidden_size="h"))
 

@@ -1,0 +1,154 @@
+"""Fused attention: ONNX's own operators and those that ONNX Runtime's optimisers emit.
+
+Heads are `(k r)`: `k` key-value heads, each shared by `r` query heads; head dims are `d` for queries and keys
+and `e` for values. Where the scale is left to the operator it follows from the head size, so that a cut of
+head dims writes the old scale down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+
+from graphprune.rules.site import Edit, Row, Site, Table, Unruly, Written, text
+
+_ROLES = {"k": "heads", "r": "heads", "h": "heads", "d": "head-dims", "e": "head-dims"}
+
+
+def _scale(edit: Edit, full: int) -> Written:
+    """Write down the scale that the operator would have taken from the head size before the cut."""
+    given = edit.site.attribute("scale", 0.0)
+    return {"scale": 1.0 / sqrt(full)} if not given and edit.kept["d"] != full else {}
+
+
+def _mask(site: Site, slot: int, heads: str) -> str:
+    """Return the dimensions of a mask or bias that is added to the scores."""
+    if not site.has(slot):
+        return "-"
+    sizes = site.sizes(slot)
+    names = ["b", heads, "_", "_"][4 - len(sizes) :]
+    return " ".join("1" if size == 1 else name for name, size in zip(names, sizes, strict=True))
+
+
+def _standard(site: Site) -> str:
+    query, key = site.sizes(0), site.sizes(1)
+    if len(query) == 3:
+        heads, shared = int(site.attribute("q_num_heads")), int(site.attribute("kv_num_heads"))
+        inputs = ["b _ (k r d~)", "b _ (k d)", "b _ (k e)"]
+        out = "b _ (k r e)"
+    else:
+        heads, shared = query[1], key[1]
+        inputs = ["b (k r) _ d~", "b k _ d", "b k _ e"]
+        out = "b (k r) _ e"
+    if shared == 0 or heads % shared:
+        raise Unruly("its heads are not a multiple of its key-value heads")
+    inputs += [_mask(site, 3, "(k r)"), "b k _ d", "b k _ e", "b"]
+    return text(inputs, [out, "b k _ d", "b k _ e", "b (k r) _ _"], k=shared, r=heads // shared)
+
+
+def _standard_patch(edit: Edit) -> Written:
+    site = edit.site
+    query = site.sizes(0)
+    size = query[-1] // int(site.attribute("q_num_heads")) if len(query) == 3 else query[-1]
+    counts: Written = {}
+    if len(query) == 3:
+        counts = {"q_num_heads": edit.kept["k"] * edit.kept["r"], "kv_num_heads": edit.kept["k"]}
+    return {**counts, **_scale(edit, size)}
+
+
+def _rotary(heads_attribute: str, cache: int, partial: str) -> Callable[[Site], str]:
+    """Return the rule of a rotary embedding: the pairs of a head are rotated together, so it stays whole."""
+
+    def rule(site: Site) -> str:
+        rank = len(site.sizes(0))
+        others = ["*"] * (len(site.node.inputs) - 1)
+        if rank == 4:
+            return text(["_ h _ _", *others], ["_ h _ _"])
+        heads = int(site.attribute(heads_attribute, 0))
+        if not heads:
+            if int(site.attribute(partial, 0)):
+                raise Unruly("its head size is not written down")
+            heads = site.sizes(0)[-1] // (2 * site.sizes(cache)[-1])
+        size = site.sizes(0)[-1] // heads
+        return text([f"_ _ (h {size})", *others], [f"_ _ (h {size})"])
+
+    return rule
+
+
+def _rotary_patch(attribute: str) -> Callable[[Edit], Written]:
+    def patch(edit: Edit) -> Written:
+        return {attribute: edit.kept["h"]} if edit.site.attribute(attribute, 0) else {}
+
+    return patch
+
+
+def _multi_head(site: Site) -> str:
+    heads = int(site.attribute("num_heads"))
+    if len(site.sizes(0)) != 3 or not site.has(1) or not site.has(2):
+        raise Unruly("its query, key and value are packed")
+    key = "b _ (h d)" if len(site.sizes(1)) == 3 else "b h _ d"
+    value = "b _ (h e)" if len(site.sizes(2)) == 3 else "b h _ e"
+    inputs = ["b _ (h d!)", key, value, "((h d) + (h d) + (h e))", "*", _mask(site, 5, "h"), "b h _ d", "b h _ e"]
+    inputs += ["*"] * max(0, len(site.node.inputs) - len(inputs))
+    return text(inputs, ["b _ (h e)", "b h _ d", "b h _ e"], h=heads)
+
+
+def _multi_head_patch(edit: Edit) -> Written:
+    heads = int(edit.site.attribute("num_heads"))
+    return {"num_heads": edit.kept["h"], **_scale(edit, edit.site.sizes(0)[-1] // heads)}
+
+
+def _packed(site: Site) -> str:
+    """Rule of com.microsoft.Attention: one weight for queries, keys and values."""
+    heads = int(site.attribute("num_heads"))
+    sizes = [int(size) for size in site.attribute("qkv_hidden_sizes") or []]
+    if sizes and len(set(sizes)) != 1:
+        raise Unruly("its queries, keys and values have different sizes")
+    if int(site.attribute("do_rotary", 0)):
+        raise Unruly("it rotates the pairs of a head")
+    whole = "(3 h d!)"
+    inputs = ["b _ i", f"i {whole}", whole, "*", "_ b h _ d", _mask(site, 5, "h"), "*"]
+    return text(inputs, ["b _ (h d)", "_ b h _ d"], h=heads)
+
+
+def _packed_patch(edit: Edit) -> Written:
+    heads = int(edit.site.attribute("num_heads"))
+    written: Written = {"num_heads": edit.kept["h"], **_scale(edit, edit.site.sizes(1)[1] // 3 // heads)}
+    if edit.site.attribute("qkv_hidden_sizes"):
+        written["qkv_hidden_sizes"] = [edit.kept["h"] * edit.kept["d"]] * 3
+    return written
+
+
+def _grouped_query(site: Site) -> str:
+    heads, shared = int(site.attribute("num_heads")), int(site.attribute("kv_num_heads"))
+    repeat = heads // shared
+    packed = not site.has(1)
+    width = site.sizes(0)[-1] // (heads + 2 * shared if packed else heads)
+    query = f"(k r {width})"
+    inputs = [
+        f"_ _ ({query} + (k {width}) + (k {width}))" if packed else f"_ _ {query}",
+        f"_ _ (k {width})",
+        f"_ _ (k {width})",
+        f"_ k _ {width}",
+        f"_ k _ {width}",
+        *["*"] * max(0, len(site.node.inputs) - 5),
+    ]
+    if len(site.node.inputs) > 10 and site.has(10):
+        raise Unruly("it adds a bias of its own to the scores")
+    return text(inputs, [f"_ _ {query}", f"_ k _ {width}", f"_ k _ {width}"], k=shared, r=repeat)
+
+
+def _grouped_query_patch(edit: Edit) -> Written:
+    return {"num_heads": edit.kept["k"] * edit.kept["r"], "kv_num_heads": edit.kept["k"]}
+
+
+TABLE: Table = {
+    "Attention": Row(_standard, _standard_patch, roles=_ROLES),
+    "RotaryEmbedding": Row(_rotary("num_heads", 1, "rotary_embedding_dim"), _rotary_patch("num_heads"), roles=_ROLES),
+}
+MICROSOFT: Table = {
+    "Attention": Row(_packed, _packed_patch, roles=_ROLES),
+    "MultiHeadAttention": Row(_multi_head, _multi_head_patch, roles=_ROLES),
+    "GroupQueryAttention": Row(_grouped_query, _grouped_query_patch, roles=_ROLES),
+    "RotaryEmbedding": Row(_rotary("num_heads", 2, "rotary_embedding_dim"), _rotary_patch("num_heads"), roles=_ROLES),
+}
