@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import child, counting, judge, results, zoo
+from benchmarks import child, counting, graphs, judge, results
 
 Command = Callable[[Path, Path], Sequence[str | Path]]
 
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [entry for entry in named if not entry.peer or child.has_peer(entry.peer)]
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder, "model.onnx")
-        proto = zoo.load(options.model)
+        proto = graphs.load(options.model)
         before = counting.parameters(proto)
         model.write_bytes(proto.SerializeToString())
         measure(chosen, model, options.rounds, Path(folder))
