@@ -76,15 +76,12 @@ def check_operators(model: ModelProto) -> None:
     """Run onnx's checker on `model` without the bytes of its weights (those are `weigh`'s to check).
 
     The checker would look for external data, and cannot take more than 2 GB: every initializer is replaced by
-    an empty one of its name.
+    an empty one of its name. Functions that could not be inlined are left to the runtime.
     """
     bare = ModelProto()
     for name in ("ir_version", "model_version"):
         setattr(bare, name, getattr(model, name))
     bare.opset_import.extend(model.opset_import)
-    bare.functions.extend(model.functions)
-    for entry in model.metadata_props:
-        bare.metadata_props.add(key=entry.key, value=entry.value)
     graph = model.graph
     bare.graph.name = graph.name or "graph"
     bare.graph.node.extend(graph.node)
@@ -98,9 +95,6 @@ def check_operators(model: ModelProto) -> None:
         bare.graph.initializer.add(name=tensor.name, data_type=TensorProto.FLOAT, dims=[0])
     for sparse in graph.sparse_initializer:
         bare.graph.initializer.add(name=sparse.values.name, data_type=TensorProto.FLOAT, dims=[0])
-    for function in bare.functions:
-        for node in function.node:
-            _empty(node)
     for node in bare.graph.node:
         _empty(node)
     try:

@@ -47,6 +47,38 @@ def detach(node: gs.Node) -> None:
     _Plain.clear(node.outputs)
 
 
+def sweep(graph: gs.Graph) -> gs.Graph:
+    """Take out the nodes that no output of `graph`, or of a body in it, needs; return `graph`.
+
+    What graphsurgeon's `cleanup` does, in time that grows with the graph and not with its square.
+    """
+    for node in graph.nodes:
+        for body in node.subgraphs():
+            sweep(body)
+    producers = {id(tensor): node for node in graph.nodes for tensor in node.outputs if tensor.name}
+    live: set[int] = set()
+    waiting = [tensor for tensor in graph.outputs]
+    while waiting:
+        node = producers.pop(id(waiting.pop()), None)
+        if node is not None and id(node) not in live:
+            live.add(id(node))
+            waiting += node.inputs
+            for body in node.subgraphs(recursive=True):
+                waiting += [*body.outputs, *(tensor for inner in body.nodes for tensor in inner.inputs)]
+    dead = {id(node): node for node in graph.nodes if id(node) not in live}
+    for tensor in {id(t): t for node in dead.values() for t in node.inputs}.values():
+        readers = [node for node in tensor.outputs if id(node) not in dead]
+        _Plain.clear(tensor.outputs)
+        _Plain.extend(tensor.outputs, readers)
+    for node in dead.values():
+        for tensor in node.outputs:
+            _Plain.clear(tensor.inputs)
+        _Plain.clear(node.inputs)
+        _Plain.clear(node.outputs)
+    graph.nodes = [node for node in graph.nodes if id(node) in live]
+    return graph
+
+
 def _forget(members: list[Any], member: object) -> None:
     for index, each in enumerate(members):
         if each is member:

@@ -66,6 +66,7 @@ class _Walk:
     graph: gs.Graph
     shapes: Shapes
     bare: bool = False
+    outputs: frozenset[str] = frozenset()
     axes: dict[str, Axes | None] = field(default_factory=dict[str, "Axes | None"])
     shared: dict[int, Axes] = field(default_factory=dict[int, Axes])
     pins: list[tuple[Axis, str]] = field(default_factory=list[tuple[Axis, str]])
@@ -82,7 +83,8 @@ def solve(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None, *, bare: b
         bare: whether the graph is an operator to be looked at by itself: outputs are not pinned, and
             constants of every type have groups.
     """
-    walk = _Walk(graph, infer(graph, inputs, _derive), bare)
+    outputs = frozenset(tensor.name for tensor in graph.outputs)
+    walk = _Walk(graph, infer(graph, inputs, _derive), bare, outputs)
     for tensor in graph.inputs:
         sizes = walk.shapes.sizes.get(tensor.name)
         walk.axes[tensor.name] = None if sizes is None else [leaf(size) for size in sizes]
@@ -156,7 +158,7 @@ def _apply(node: gs.Node, walk: _Walk) -> Applied:
     reason = "" if row else rules.why_pinned(node)
     if row is not None:
         try:
-            applied = _bind(node, site, row, inputs)
+            applied = _bind(node, site, row, inputs, walk.outputs)
         except (rules.Unruly, DoesNotFit, NotationError) as error:
             reason = str(error)
         else:
@@ -171,10 +173,11 @@ def _apply(node: gs.Node, walk: _Walk) -> Applied:
 
 
 def _bind(
-    node: gs.Node, site: rules.Site, row: rules.Row, inputs: tuple[Axes | None, ...]
+    node: gs.Node, site: rules.Site, row: rules.Row, inputs: tuple[Axes | None, ...], outputs: frozenset[str]
 ) -> Applied:
-    if any(tensor.name and sizes is None for tensor, sizes in zip(node.outputs, site.outputs, strict=True)):
-        raise rules.Unruly("the rank of an output is unknown")
+    for tensor, sizes in zip(node.outputs, site.outputs, strict=True):
+        if sizes is None and tensor.name and (tensor.outputs or tensor.name in outputs):
+            raise rules.Unruly("the rank of an output is unknown")
     rule = _parsed(row, site)
     bound = bind(rule, inputs, site.outputs)
     return Applied(site, row, rule, bound, inputs, tuple(bound.outputs))

@@ -39,6 +39,7 @@ def bare(proto: onnx.ModelProto, operands: Mapping[str, NDArray[Any]]) -> Model:
     """Return the operator's model with its operands as constants and outputs of any size."""
     copy = onnx.ModelProto()
     copy.CopyFrom(proto)
+    copy.ir_version = max(copy.ir_version, 4)  # before that, initializers had to be inputs as well
     for value in list(copy.graph.input):
         if value.name in operands:
             copy.graph.initializer.append(onnx.numpy_helper.from_array(operands[value.name], value.name))

@@ -189,6 +189,8 @@ def _tile_patch(edit: Edit) -> Written:
 def _resize(site: Site) -> str:
     if site.attribute("coordinate_transformation_mode") in ("tf_crop_and_resize", b"tf_crop_and_resize"):
         raise Unruly("it crops")
+    if site.attribute("keep_aspect_ratio_policy", "stretch") not in ("stretch", b"stretch"):
+        raise Unruly("it chooses its sizes by the aspect ratio")
     if site.has(3):
         site.integers(3, "target sizes")
     before, after = site.sizes(0), site.output()
