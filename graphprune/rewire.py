@@ -57,15 +57,17 @@ def sweep(graph: gs.Graph) -> gs.Graph:
             sweep(body)
     producers = {id(tensor): node for node in graph.nodes for tensor in node.outputs if tensor.name}
     live: set[int] = set()
-    waiting = [tensor for tensor in graph.outputs]
+    waiting = list(graph.outputs)
     while waiting:
-        node = producers.pop(id(waiting.pop()), None)
+        node = producers.get(id(waiting.pop()))
         if node is not None and id(node) not in live:
             live.add(id(node))
             waiting += node.inputs
             for body in node.subgraphs(recursive=True):
                 waiting += [*body.outputs, *(tensor for inner in body.nodes for tensor in inner.inputs)]
     dead = {id(node): node for node in graph.nodes if id(node) not in live}
+    inside = [body for node in dead.values() for body in node.subgraphs(recursive=True)]
+    dead.update((id(node), node) for body in inside for node in body.nodes)
     for tensor in {id(t): t for node in dead.values() for t in node.inputs}.values():
         readers = [node for node in tensor.outputs if id(node) not in dead]
         _Plain.clear(tensor.outputs)

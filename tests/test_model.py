@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,7 @@ from onnx import (
 
 from graphprune.aliases import resolve_aliases
 from graphprune.model import Model, from_proto, load, outline, save, to_proto
+from graphprune.rewire import sweep
 from graphprune.weights import SparseWeight, Weight, stored
 
 PLAIN = """<ir_version: 8, opset_import: ["" : 17]>
@@ -250,6 +253,17 @@ def test_local_functions_are_inlined() -> None:
     assert _run(to_proto(found), {"x": np.ones(4, np.float32)})[0].tolist() == [4] * 4
 
 
+def test_a_function_of_another_opset_stays_a_function() -> None:
+    model = parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17, "local" : 1]>
+        g (float[4] x) => (float[4] y) { y = local.twice(x) }
+        <domain: "local", opset_import: ["" : 13]> twice (v) => (w) { w = Add(v, v) }"""
+    )
+    found = from_proto(model)
+    assert [(node.op, node.domain) for node in found.graph.nodes] == [("twice", "local")]
+    assert _run(to_proto(found), {"x": np.ones(4, np.float32)})[0].tolist() == [2] * 4
+
+
 def test_a_removed_node_takes_its_constants_with_it() -> None:
     found = from_proto(_annotated())
     found.graph.outputs = found.graph.outputs[1:]
@@ -259,6 +273,33 @@ def test_a_removed_node_takes_its_constants_with_it() -> None:
     assert _initializers(written.graph) == ["w", "b"]
     assert written.graph.node[0].doc_string == "about the node"
     assert [value.name for value in written.graph.output] == ["z"]
+
+
+def test_what_no_output_needs_is_swept_away() -> None:
+    model = parser.parse_model(
+        BODIES.replace("a = Mul(x, w)", "dead = Neg(x) deader = Neg(dead) a = Mul(x, w)")
+    )
+    found = sweep(from_proto(model).graph)
+    assert [node.op for node in found.nodes] == ["Mul", "If"], "a is read in a body"
+    assert [node.op for node in found.inputs[0].outputs] == ["Mul"]
+
+
+def test_sweeping_a_large_graph_takes_no_time() -> None:
+    names = [f"x{i}" for i in range(10_001)]
+    graph = helper.make_graph(
+        [helper.make_node("Add", [a, "b"], [b]) for a, b in itertools.pairwise(names)],
+        "g",
+        [helper.make_tensor_value_info("x0", TensorProto.FLOAT, [2])],
+        [helper.make_tensor_value_info("x10000", TensorProto.FLOAT, [2])],
+        [numpy_helper.from_array(np.float32([1, 2]), "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    start = time.perf_counter()
+    found = from_proto(model).graph
+    found.outputs = [found.nodes[4999].outputs[0]]
+    sweep(found)
+    assert time.perf_counter() - start < 3
+    assert len(found.nodes) == len(found.nodes[0].inputs[1].outputs) == 5000
 
 
 def test_new_nodes_and_values_are_written() -> None:
