@@ -26,6 +26,7 @@ from models.timing import Timing, compare
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "demo"
 RATIO = "0.5"
+PAIRS = 20
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -45,7 +46,7 @@ def main() -> int:
         print(f"error: {error.what}\nhint: {error.hint}", file=sys.stderr)
         return error.code
     console.print("\nTiming both models, interleaved, on one CPU thread in ONNX Runtime ...\n")
-    console.print(table(original, pruned, compare(original, pruned, shapes), shapes))
+    console.print(table(original, pruned, compare(original, pruned, shapes, PAIRS), shapes))
     console.print(f"\nThe pruned model is {shown(pruned)}.")
     console.print("It was not fine-tuned, so do not expect the original's accuracy of it.")
     return 0
@@ -75,8 +76,10 @@ def step(console: Console, *arguments: str | Path) -> None:
 
 
 def shown(argument: str | Path) -> str:
-    """An argument as text; paths relative to the repository."""
-    return str(argument.relative_to(ROOT)) if isinstance(argument, Path) else argument
+    """An argument as text; paths in the repository are relative to it."""
+    if isinstance(argument, Path) and argument.is_relative_to(ROOT):
+        return str(argument.relative_to(ROOT))
+    return str(argument)
 
 
 def table(original: Path, pruned: Path, timing: Timing, shapes: Shapes) -> Table:
