@@ -59,11 +59,11 @@ def sweep(graph: gs.Graph) -> gs.Graph:
     live: set[int] = set()
     waiting = list(graph.outputs)
     while waiting:
-        node = producers.get(id(waiting.pop()))
-        if node is not None and id(node) not in live:
-            live.add(id(node))
-            waiting += node.inputs
-            for body in node.subgraphs(recursive=True):
+        producer = producers.get(id(waiting.pop()))
+        if producer is not None and id(producer) not in live:
+            live.add(id(producer))
+            waiting += producer.inputs
+            for body in producer.subgraphs(recursive=True):
                 waiting += [*body.outputs, *(tensor for inner in body.nodes for tensor in inner.inputs)]
     dead = {id(node): node for node in graph.nodes if id(node) not in live}
     inside = [body for node in dead.values() for body in node.subgraphs(recursive=True)]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -26,28 +24,13 @@ from onnx import (
     parser,
 )
 
-from graphprune.aliases import resolve_aliases
-from graphprune.model import Model, from_proto, load, outline, save, to_proto
-from graphprune.rewire import sweep
-from graphprune.weights import SparseWeight, Weight, stored
+from graphprune.model import from_proto, load, outline, save, to_proto
+from graphprune.weights import SparseWeight, stored
 
 PLAIN = """<ir_version: 8, opset_import: ["" : 17]>
 g (float[n, 4] x) => (float[n, 2] y)
 <float[4, 3] w = {1,2,3,4,5,6,7,8,9,10,11,12}, float[3] b = {1,2,3}, float[3, 2] v = {1,2,3,4,5,6}>
 { a = MatMul(x, w) c = Add(a, b) [named] d = LeakyRelu <alpha = 0.25> (c) y = MatMul(d, v) }"""
-
-BODIES = """<ir_version: 8, opset_import: ["" : 17]>
-g (float[2] x, bool p) => (float[2] y)
-<float[2] w = {1, 2}, float[2] only_inside = {3, 4}>
-{
-  a = Mul(x, w)
-  y = If (p) <
-    then_branch = t () => (float[2] r) <float[2] own = {5, 6}>
-      { q = Add(a, only_inside) s = Mul(q, w) r = Add(s, own) },
-    else_branch = e () => (float[2] r) <float[2] w = {7, 8}>
-      { q = Constant <value = float[2] {9, 10}> () s = Add(q, only_inside) r = Mul(s, w) }
-  >
-}"""
 
 
 def _annotated() -> ModelProto:
@@ -172,36 +155,6 @@ def test_a_pass_that_leaves_nodes_out_of_order_does_no_harm() -> None:
     assert [node.output[0] for node in to_proto(found).graph.node] == ["a", "c", "d", "y"]
 
 
-def test_bodies_keep_their_constants_and_read_those_outside() -> None:
-    model = parser.parse_model(BODIES)
-    found = from_proto(model)
-    then, other = found.graph.nodes[1].attrs["then_branch"], found.graph.nodes[1].attrs["else_branch"]
-    outer = found.graph.nodes[0].inputs[1]
-    assert then.nodes[1].inputs[1] is outer
-    assert other.nodes[2].inputs[1] is not outer, "a body's own w hides the graph's"
-    assert then.nodes[0].inputs[1] is other.nodes[1].inputs[1]
-    assert isinstance(stored(other.nodes[0].attrs["value"]), Weight)
-    written = to_proto(found)
-    assert _initializers(written.graph) == ["w", "only_inside"]
-    bodies = {attribute.name: attribute.g for attribute in written.graph.node[1].attribute}
-    assert _initializers(bodies["then_branch"]) == ["own"]
-    assert _initializers(bodies["else_branch"]) == ["w"]
-    for p in (True, False):
-        feeds = {"x": np.float32([1, -1]), "p": np.array(p)}
-        assert np.array_equal(_run(written, feeds)[0], _run(model, feeds)[0])
-
-
-def test_a_new_constant_in_two_bodies_is_listed_in_each() -> None:
-    found = from_proto(parser.parse_model(BODIES))
-    new = gs.Constant("new", np.float32([1, 1]))
-    for name in ("then_branch", "else_branch"):
-        found.graph.nodes[1].attrs[name].nodes[1].inputs[1] = new
-    written = to_proto(found)
-    assert "new" not in _initializers(written.graph)
-    assert all("new" in _initializers(attribute.g) for attribute in written.graph.node[1].attribute)
-    _run(written, {"x": np.float32([1, -1]), "p": np.array(True)})
-
-
 @pytest.mark.parametrize("ir_version", [3, 8])
 def test_initializers_that_are_inputs_too_stay_so_and_follow_their_cut(ir_version: int) -> None:
     model = parser.parse_model(PLAIN)
@@ -275,33 +228,6 @@ def test_a_removed_node_takes_its_constants_with_it() -> None:
     assert [value.name for value in written.graph.output] == ["z"]
 
 
-def test_what_no_output_needs_is_swept_away() -> None:
-    model = parser.parse_model(
-        BODIES.replace("a = Mul(x, w)", "dead = Neg(x) deader = Neg(dead) a = Mul(x, w)")
-    )
-    found = sweep(from_proto(model).graph)
-    assert [node.op for node in found.nodes] == ["Mul", "If"], "a is read in a body"
-    assert [node.op for node in found.inputs[0].outputs] == ["Mul"]
-
-
-def test_sweeping_a_large_graph_takes_no_time() -> None:
-    names = [f"x{i}" for i in range(10_001)]
-    graph = helper.make_graph(
-        [helper.make_node("Add", [a, "b"], [b]) for a, b in itertools.pairwise(names)],
-        "g",
-        [helper.make_tensor_value_info("x0", TensorProto.FLOAT, [2])],
-        [helper.make_tensor_value_info("x10000", TensorProto.FLOAT, [2])],
-        [numpy_helper.from_array(np.float32([1, 2]), "b")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    start = time.perf_counter()
-    found = from_proto(model).graph
-    found.outputs = [found.nodes[4999].outputs[0]]
-    sweep(found)
-    assert time.perf_counter() - start < 3
-    assert len(found.nodes) == len(found.nodes[0].inputs[1].outputs) == 5000
-
-
 def test_new_nodes_and_values_are_written() -> None:
     found = from_proto(parser.parse_model(PLAIN))
     out = gs.Variable("probe", np.dtype(np.float32), ["n", 3])
@@ -338,46 +264,6 @@ def test_an_outline_infers_shapes_without_the_weights() -> None:
 def test_the_textual_format_is_read(tmp_path: Path) -> None:
     (tmp_path / "m.onnxtxt").write_text(PLAIN)
     assert len(load(tmp_path / "m.onnxtxt").graph.nodes) == 4
-
-
-ALIASES = """<ir_version: 8, opset_import: ["" : 17]>
-g (float[2, 3] x) => (float[2, 3] y, float[3] out)
-<float[3] b = {1, 2, 3}>
-{
-  b1 = Identity(b) b2 = Identity(b1) out = Identity(b2) other = Identity(x)
-  a = Add(x, b) c = Add(a, b1) d = Mul(c, b2) e = Add(d, out) y = Add(e, other)
-}"""
-
-
-def test_aliases_of_an_initializer_become_the_initializer() -> None:
-    model = parser.parse_model(ALIASES)
-    found = resolve_aliases(from_proto(model))
-    assert isinstance(found, Model)
-    adders = [node for node in found.graph.nodes if node.op in ("Add", "Mul")][:4]
-    constant = adders[0].inputs[1]
-    assert all(node.inputs[1] is constant for node in adders)
-    written = to_proto(found)
-    assert [node.output[0] for node in written.graph.node] == ["out", "other", "a", "c", "d", "e", "y"]
-    assert list(written.graph.node[0].input) == ["b"]
-    assert len(constant.outputs) == 5, "the initializer knows who reads it"
-    feeds = {"x": np.arange(6, dtype=np.float32).reshape(2, 3)}
-    for left, right in zip(_run(written, feeds), _run(model, feeds)):
-        assert np.array_equal(left, right)
-
-
-def test_aliases_that_bodies_read_become_the_initializer() -> None:
-    model = parser.parse_model(
-        BODIES.replace("a = Mul(x, w)", "i = Identity(only_inside) j = Identity(w) a = Mul(x, j)").replace(
-            "Add(q, only_inside)", "Add(q, i)"
-        )
-    )
-    written = to_proto(resolve_aliases(from_proto(model)))
-    # w stays aliased: in one of the bodies its name means another constant.
-    assert [node.op_type for node in written.graph.node] == ["Identity", "Mul", "If"]
-    assert written.graph.node[0].input[0] == "w"
-    for p in (True, False):
-        feeds = {"x": np.float32([1, -1]), "p": np.array(p)}
-        assert np.array_equal(_run(written, feeds)[0], _run(model, feeds)[0])
 
 
 @pytest.mark.parametrize("tool", ["load", "cleanup"])
