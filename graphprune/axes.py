@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from enum import Enum
 from itertools import count
-from math import prod
+from math import gcd, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,7 +180,11 @@ def _next_term(terms: deque[Axis]) -> Axis:
 
 
 def _match(a: Axis, b: Axis) -> list[Mismatch]:
-    """Unify two products factor by factor from the outermost, splitting a factor that is a multiple."""
+    """Unify two products factor by factor, splitting a factor that is a multiple of the other.
+
+    Outermost first; where factors do not divide each other, the rest is matched from the innermost, so that
+    `(2 24)` and `(3 16)` still share their innermost 8.
+    """
     left, right = deque([a]), deque([b])
     failed: list[Mismatch] = []
     while True:
@@ -192,13 +196,39 @@ def _match(a: Axis, b: Axis) -> list[Mismatch]:
             continue
         large, rest, small = (x, left, y) if x.size > y.size else (y, right, x)
         if large.size % small.size:
-            return [*failed, (a, b, f"factors {large.size} and {small.size} do not divide")]
-        pair = Axis(large.size, Form.PRODUCT, (leaf(small.size), leaf(large.size // small.size)))
-        failed += unify(large, pair)
-        if failed:
-            return [*failed, (a, b, f"a factor of {large.size} cannot be split at {small.size}")]
-        rest.appendleft(pair.parts[1])
-        failed += unify(pair.parts[0], small)
+            return failed + _match_inner([x, *left], [y, *right])
+        head, tail, problem = _halve(large, small.size, outer=True)
+        failed += problem
+        rest.appendleft(tail)
+        failed += unify(head, small)
+
+
+def _match_inner(left: list[Axis], right: list[Axis]) -> list[Mismatch]:
+    """Unify the innermost factors of two products as far as they have common divisors."""
+    failed: list[Mismatch] = []
+    while True:
+        left, right = ([f for axis in side for f in factors(axis)] for side in (left, right))
+        if not left or not right:
+            return failed
+        x, y = left.pop(), right.pop()
+        common = gcd(x.size, y.size)
+        if common == 1:
+            a, b = product([*left, x]), product([*right, y])
+            return [*failed, (a, b, f"factors {x.size} and {y.size} do not divide")]
+        tails: list[Axis] = []
+        for side, axis in ((left, x), (right, y)):
+            head, tail, problem = _halve(axis, common, outer=False) if axis.size != common else (leaf(1), axis, [])
+            failed += problem
+            side.append(head)
+            tails.append(tail)
+        failed += unify(*tails)
+
+
+def _halve(axis: Axis, size: int, *, outer: bool) -> tuple[Axis, Axis, list[Mismatch]]:
+    """Split a factor in two, of which the outer or the inner one has `size`."""
+    other = axis.size // size
+    pair = (leaf(size), leaf(other)) if outer else (leaf(other), leaf(size))
+    return *pair, unify(axis, Axis(axis.size, Form.PRODUCT, pair))
 
 
 def _next_factor(terms: deque[Axis]) -> Axis | None:

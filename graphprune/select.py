@@ -87,7 +87,8 @@ def candidates(solution: Solution, choice: Choice) -> list[Group]:
 
     Of groups that multiply each other along one dimension (heads and head dims, the factors of a channel
     shuffle) one is chosen, so that no dimension loses more than the ratio: the one that comes closest to
-    the ratio, heads before others, then the one with more places.
+    the ratio, heads before others, then the one with fewer such partners (the inputs and outputs within
+    the groups of a grouped convolution before the groups themselves), then the one with more places.
     """
     allowed = [
         group
@@ -98,7 +99,7 @@ def candidates(solution: Solution, choice: Choice) -> list[Group]:
     def preference(group: Group) -> tuple[float, ...]:
         ratio = _ratio(group, choice) if not choice.target else 0.5
         reached = floor(group.size * ratio + _SLACK) / group.size
-        return (-round(reached, 3), group.kind != "heads", -len(group.places), -group.size)
+        return (-round(reached, 1), group.kind != "heads", len(group.siblings), -len(group.places), -group.size)
 
     taken: set[str] = set()
     chosen: list[Group] = []

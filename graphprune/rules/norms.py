@@ -8,7 +8,7 @@ from graphprune.rules.site import Row, Site, Table, Unruly, attribute_from, name
 def _batch(site: Site) -> str:
     if int(site.attribute("training_mode", 0)):
         return "n! c *!, c, c, c, c -> n! c *!, c, c"
-    return "n c *, c, c, c, c -> n c *, c, c, c, c"
+    return "n c ..., c, c, c, c -> n c ..., c, c, c, c"
 
 
 def _group(site: Site) -> str:
