@@ -24,6 +24,7 @@ from graphprune.errors import Refused
 from graphprune.ir import label
 from graphprune.model import Model
 from graphprune.plan import Plan
+from graphprune.rewire import set_input, sweep
 from graphprune.shapes import Sizes, small_values
 from graphprune.solve import Applied, Solution
 from graphprune.weights import Weight
@@ -120,9 +121,8 @@ def cut(model: Model, solution: Solution, plan: Plan) -> Cut:
         traces.append(_trace(applied, work))
         _cut_node(node, applied, traces[-1], work)
         work.new.append(node)
-    del graph.nodes[:]
-    graph.nodes.extend(work.new)
-    graph.cleanup(remove_unused_node_outputs=False)
+    graph.nodes = work.new
+    sweep(graph)
     return Cut(replace(model, graph=graph), tuple(traces), tuple(work.nodes))
 
 
@@ -147,7 +147,7 @@ def _cut_node(node: gs.Node, applied: Applied, trace: Trace, work: _Work) -> Non
     for slot, tensor in enumerate(list(node.inputs)):
         if isinstance(tensor, gs.Constant):
             if slot in trace.inputs:
-                node.inputs[slot] = _cut_constant(tensor, trace.inputs[slot], work)
+                set_input(node, slot, _cut_constant(tensor, trace.inputs[slot], work))
             _note_constant(node.inputs[slot].name, applied, slot, trace, work)
     if applied.row is not None and applied.bound is not None:
         _patch(node, applied, trace, work)
@@ -263,45 +263,56 @@ def _write_operand(node: gs.Node, slot: int, wanted: NDArray[np.int64], work: _W
         if current is not None and np.array_equal(current.reshape(-1), wanted.reshape(-1)):
             return
         dtype = np.int64 if current is None else current.dtype
-        shape = wanted.shape if current is None else current.shape
+        shape = wanted.shape if current is None or current.size != wanted.size else current.shape
         value = wanted.astype(dtype).reshape(shape)
         constant = gs.Constant(_fresh(f"{tensor.name or node.outputs[0].name + '_sizes'}_cut", work), value)
-        node.inputs[slot] = constant
+        set_input(node, slot, constant)
         work.values[constant.name], work.sizes[constant.name] = value, tuple(value.shape)
         return
     flat, target = current.reshape(-1), wanted.reshape(-1)
     if np.array_equal(flat, target):
         return
-    ratios = [(int(have), int(want)) for have, want in zip(flat, target, strict=True)]
-    if any(want <= 0 or have <= 0 for have, want in ratios if have != want):
-        raise Refused(
-            f"{label(node)} computes sizes {flat.tolist()} at run time that would have to become {target.tolist()}",
-            "leave the groups of this operator alone with --ignore",
-        )
-    common = [gcd(have, want) if have != want else have or 1 for have, want in ratios]
-    _scale(
-        node,
-        slot,
-        np.array([have // d for (have, _), d in zip(ratios, common, strict=True)], current.dtype),
-        np.array([want // d for (_, want), d in zip(ratios, common, strict=True)], current.dtype),
-        work,
-    )
+    _scale(node, slot, *_factors(node, flat.tolist(), target.tolist()), work)
     work.values[node.inputs[slot].name] = wanted.astype(current.dtype).reshape(current.shape)
 
 
-def _scale(node: gs.Node, slot: int, divisor: NDArray[Any], factor: NDArray[Any], work: _Work) -> None:
-    """Insert `operand / divisor * factor` before operand `slot`."""
+def _factors(node: gs.Node, have: list[int], want: list[int]) -> tuple[NDArray[np.int64], ...]:
+    """Return divisors, factors and offsets that turn sizes computed at run time into the wanted ones.
+
+    A size that came out as 0 (channels over a group count that the cut undercut) does not depend on the
+    inputs any more: it is replaced.
+    """
+    divisors, multiples, offsets = (np.full(len(have), number, np.int64) for number in (1, 1, 0))
+    for i, (old, new) in enumerate(zip(have, want, strict=True)):
+        if old == new:
+            continue
+        if old < 0 or new <= 0:
+            raise Refused(
+                f"{label(node)} computes sizes {have} at run time that would have to become {want}",
+                "leave the groups of this operator alone with --ignore",
+            )
+        if old == 0:
+            multiples[i], offsets[i] = 0, new
+        else:
+            divisors[i], multiples[i] = old // gcd(old, new), new // gcd(old, new)
+    return divisors, multiples, offsets
+
+
+def _scale(
+    node: gs.Node, slot: int, divisor: NDArray[Any], factor: NDArray[Any], offset: NDArray[Any], work: _Work
+) -> None:
+    """Insert `operand / divisor * factor + offset` before operand `slot`."""
     tensor = node.inputs[slot]
-    shape = work.values[tensor.name].shape
-    divisor, factor = (np.where(divisor == 0, 1, array).reshape(shape) for array in (divisor, factor))
-    for op, array in (("Div", divisor), ("Mul", factor)):
-        if np.all(array == 1):
+    value = work.values[tensor.name]
+    for op, array, neutral in (("Div", divisor, 1), ("Mul", factor, 1), ("Add", offset, 0)):
+        if np.all(array == neutral):
             continue
         result = gs.Variable(_fresh(f"{tensor.name}_{op.lower()}", work))
-        constant = gs.Constant(_fresh(f"{result.name}_by", work), np.ascontiguousarray(array))
+        by = np.ascontiguousarray(array.astype(value.dtype).reshape(value.shape))
+        constant = gs.Constant(_fresh(f"{result.name}_by", work), by)
         work.new.append(gs.Node(op, name=result.name, inputs=[node.inputs[slot], constant], outputs=[result]))
-        node.inputs[slot] = result
-        work.sizes[result.name] = tuple(shape)
+        set_input(node, slot, result)
+        work.sizes[result.name] = tuple(value.shape)
 
 
 def _restore(node: gs.Node, applied: Applied, trace: Trace, work: _Work) -> None:
@@ -318,8 +329,9 @@ def _restore(node: gs.Node, applied: Applied, trace: Trace, work: _Work) -> None
         if np.array_equal(new, expected) or new.shape != expected.shape:
             continue
         if work.solution.shapes.symbols and new.dtype.kind == "f" and np.all(new != 0):
-            _scale(node, slot, np.ones_like(new), (expected / new).astype(new.dtype), work)
+            _scale(node, slot, np.ones_like(new), expected / new, np.zeros_like(new), work)
         elif work.solution.shapes.symbols and new.dtype.kind in "iu":
             _write_operand(node, slot, expected.astype(np.int64), work)
         else:
-            node.inputs[slot] = gs.Constant(_fresh(f"{tensor.name}_kept", work), np.ascontiguousarray(expected))
+            kept = gs.Constant(_fresh(f"{tensor.name}_kept", work), np.ascontiguousarray(expected))
+            set_input(node, slot, kept)

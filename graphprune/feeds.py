@@ -15,7 +15,17 @@ from graphprune.ir import shape_of
 Feeds = dict[str, NDArray[Any]]
 Sizes = tuple[int, ...]
 
-_CANDIDATES: tuple[tuple[int, int, int], ...] = ((1, 8, 64), (3, 12, 96), (2, 16, 128), (1, 32, 224), (2, 64, 256), (1, 128, 512))
+_CANDIDATES: tuple[tuple[int, int, int], ...] = (
+    (1, 8, 64),
+    (3, 12, 96),
+    (2, 8, 64),
+    (2, 16, 128),
+    (1, 8, 48),
+    (2, 8, 48),
+    (1, 32, 224),
+    (2, 64, 256),
+    (1, 128, 512),
+)
 """Sizes to try for symbolic dimensions: the first, further ones, and those of images."""
 
 

@@ -1,4 +1,4 @@
-"""One name for one constant: aliases resolved, `Constant` nodes made initializers."""
+"""Every constant an initializer that its users refer to directly."""
 
 from __future__ import annotations
 
@@ -7,46 +7,37 @@ from typing import Any
 
 import numpy as np
 import onnx_graphsurgeon as gs
-from numpy.typing import NDArray
 
+from graphprune.aliases import resolve_aliases
 from graphprune.ir import is_default_domain
 from graphprune.model import Model
+from graphprune.rewire import detach
 
 
 def fold(model: Model) -> Model:
-    """Return the model with every constant as an initializer that its users refer to directly.
+    """Return the model with `Constant` nodes made initializers and aliases of constants resolved.
 
-    Exporters deduplicate equal initializers and alias them through `Identity`; `Constant` nodes hold weights
-    in some exports. What the model computes does not change. Graph outputs keep their nodes.
+    Some exporters write weights as `Constant` nodes; others write equal weights once and alias them through
+    `Identity`. What the model computes does not change, to the bit; nodes that define graph outputs stay.
     """
     graph = model.graph.copy()
     outputs = {id(tensor) for tensor in graph.outputs}
     kept: list[gs.Node] = []
-    for node in list(graph.nodes):
-        source = _constant_behind(node)
-        if source is None or any(id(tensor) in outputs for tensor in node.outputs):
+    for node in graph.nodes:
+        values = _values(node)
+        if values is None or id(node.outputs[0]) in outputs:
             kept.append(node)
             continue
-        alias = node.outputs[0]
-        if isinstance(source, gs.Constant):
-            _use(source, alias)
-        else:
-            node.outputs.clear()
-            alias.to_constant(source)
-        node.inputs.clear()
-        node.outputs.clear()
-    del graph.nodes[:]
-    graph.nodes.extend(kept)
-    return replace(model, graph=graph)
+        tensor = node.outputs[0]
+        detach(node)
+        tensor.to_constant(values)
+    graph.nodes = kept
+    return resolve_aliases(replace(model, graph=graph))
 
 
-def _constant_behind(node: gs.Node) -> gs.Constant | NDArray[Any] | Any | None:
-    """Return the constant that an Identity passes on, or the values of a Constant node."""
-    if not is_default_domain(node):
-        return None
-    if node.op == "Identity" and isinstance(node.inputs[0], gs.Constant):
-        return node.inputs[0]
-    if node.op != "Constant":
+def _values(node: gs.Node) -> Any:
+    """Return the values of a `Constant` node, or None for other nodes and kinds of value."""
+    if node.op != "Constant" or not is_default_domain(node):
         return None
     for name, value in node.attrs.items():
         if name == "value" and isinstance(value, gs.Constant):
@@ -56,11 +47,3 @@ def _constant_behind(node: gs.Node) -> gs.Constant | NDArray[Any] | Any | None:
         if name in ("value_float", "value_floats"):
             return np.array(value, dtype=np.float32)
     return None
-
-
-def _use(source: gs.Constant, alias: gs.Tensor) -> None:
-    """Let every user of `alias` use `source`."""
-    for user in list(alias.outputs):
-        for slot, tensor in enumerate(user.inputs):
-            if tensor is alias:
-                user.inputs[slot] = source

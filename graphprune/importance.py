@@ -145,6 +145,8 @@ def _averages(
         for (group, place), numbers in zip(here, reduce(values, slices), strict=True):
             mean = float(numbers.mean())
             if not np.isfinite(mean):
+                if not _is_summed(place):
+                    continue  # a mask that is added to scores says nothing about units
                 raise Refused(
                     f"weight {tensor.name} of {label(place.node)} holds values that are not finite numbers",
                     "repair the weight, or choose units with --importance random",
@@ -171,6 +173,11 @@ def _is_weight(place: Place) -> bool:
     """Whether the entries are numbers to calculate with; integers are where they are of one byte."""
     kind, size = place.tensor.dtype.kind, place.tensor.dtype.itemsize
     return kind != "b" and (kind not in "iu" or size == 1)
+
+
+def _is_summed(place: Place) -> bool:
+    """Whether the operator multiplies and sums: the place is a filter or a matrix."""
+    return place.node.op.endswith(("Conv", "ConvTranspose", "MatMul", "Gemm", "Einsum"))
 
 
 def _is_scale(place: Place) -> bool:

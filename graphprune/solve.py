@@ -179,6 +179,9 @@ def _bind(
         if sizes is None and tensor.name and (tensor.outputs or tensor.name in outputs):
             raise rules.Unruly("the rank of an output is unknown")
     rule = _parsed(row, site)
+    for tensor, axes, operand in zip(node.inputs, inputs, rule.inputs, strict=False):
+        if tensor.name and axes is None and operand is not None:
+            raise rules.Unruly("the rank of an operand is unknown")
     bound = bind(rule, inputs, site.outputs)
     return Applied(site, row, rule, bound, inputs, tuple(bound.outputs))
 

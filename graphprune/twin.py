@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from graphprune.cut import Cut, Cuts, Trace
 from graphprune.ir import read
+from graphprune.rewire import detach, set_input
 from graphprune.shapes import Shapes
 
 
@@ -62,8 +63,7 @@ def twin(graph: gs.Graph, cut: Cut, shapes: Shapes) -> gs.Graph:
         for slot, dim in trace.consumed:
             _mask(node, slot, dim, names[slot], trace, build, shapes)
         build.nodes.append(node)
-    del copy.nodes[:]
-    copy.nodes.extend(build.nodes)
+    copy.nodes = build.nodes
     return copy
 
 
@@ -81,7 +81,7 @@ def _mask(
         view[gone] = 0
         if slot in trace.zeros and trace.zeros[slot] < len(node.inputs):
             _set_zero_point(view, gone, node.inputs[trace.zeros[slot]], values, dim)
-        node.inputs[slot] = build.constant(tensor.name, values)
+        set_input(node, slot, build.constant(tensor.name, values))
         return
     sizes = shapes.sizes[name]
     mask = np.zeros(sizes[dim], dtype=bool)
@@ -89,7 +89,7 @@ def _mask(
     mask = mask.reshape([-1 if position == dim else 1 for position in range(len(sizes))])
     dtype = onnx.helper.tensor_dtype_to_np_dtype(shapes.types.get(name, onnx.TensorProto.FLOAT))
     zero = build.constant("zero", np.zeros((), dtype))
-    node.inputs[slot] = build.add("Where", [build.constant("mask", mask), tensor, zero], tensor.name)
+    set_input(node, slot, build.add("Where", [build.constant("mask", mask), tensor, zero], tensor.name))
 
 
 def _set_zero_point(
@@ -126,7 +126,7 @@ def _compress(node: gs.Node, trace: Trace, small: gs.Node, build: _Builder, shap
             restore.append((outputs[-1], tensor, trace.outputs[slot]))
         else:
             outputs.append(tensor)
-    node.outputs.clear()
+    detach(node)
     build.nodes.append(
         gs.Node(node.op, node.name, dict(small.attrs), inputs=inputs, outputs=outputs, domain=node.domain)
     )

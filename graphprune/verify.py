@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,63 +11,15 @@ import onnx
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from graphprune.cut import Cut
+from graphprune.checks import Check, Verification, difference, limit_of
+from graphprune.cut import Cut, Cuts
 from graphprune.errors import Negative, Refused
 from graphprune.feeds import Feeds, Sizes, is_dynamic, random_feeds, shapes_to_try
 from graphprune.model import Model, outline
+from graphprune.probes import expose, probes
 from graphprune.runtime import run, session
 from graphprune.shapes import Shapes
 from graphprune.twin import twin
-
-TOLERANCES: Mapping[str, float] = {
-    "float64": 1e-9,
-    "float32": 1e-4,
-    "float16": 2e-2,
-    "bfloat16": 1e-1,
-}
-"""Largest relative L2 difference by element type; sums are taken in another order after a cut."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One output compared at one shape.
-
-    Attributes:
-        shape: the input sizes, as text.
-        output: the output's name.
-        error: relative L2 difference; 0 for integers that are equal, 1 for those that are not.
-        largest: largest absolute difference.
-        limit: the largest relative difference that passes.
-    """
-
-    shape: str
-    output: str
-    error: float
-    largest: float
-    limit: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the difference is within the limit."""
-        return self.error <= self.limit
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What was compared."""
-
-    checks: tuple[Check, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every output agreed at every shape."""
-        return bool(self.checks) and all(check.passed for check in self.checks)
-
-    @property
-    def worst(self) -> Check:
-        """The check with the largest difference in relation to its limit."""
-        return max(self.checks, key=lambda check: check.error / check.limit)
-
 
 def verify(
     original: Model,
@@ -81,6 +33,9 @@ def verify(
     seed: int = 0,
 ) -> Verification:
     """Compare the cut model with the masked twin of the original in unoptimised ONNX Runtime.
+
+    Beside the outputs, the tensors behind a last sigmoid, softmax, clip or the like are compared, since an
+    output that is saturated hides differences.
 
     Args:
         original: the model that was cut.
@@ -98,8 +53,9 @@ def verify(
     """
     check_interface(original, cut.model)
     check_valid(cut.model)
-    masked = replace(original, graph=twin(original.graph, cut, shapes))
-    return _compare(masked, cut.model, feeds, sizes, rtol, atol, seed)
+    inside = probes(original.graph, cut)
+    masked = expose(replace(original, graph=twin(original.graph, cut, shapes)), inside)
+    return _compare(masked, expose(cut.model, inside), feeds, sizes, rtol, atol, seed, inside)
 
 
 def compare(
@@ -125,6 +81,7 @@ def _compare(
     rtol: float | None,
     atol: float,
     seed: int,
+    inside: Mapping[str, Cuts] | None = None,
 ) -> Verification:
     checks: list[Check] = []
     done = 0
@@ -137,12 +94,22 @@ def _compare(
                 refusal = error  # another shape may suit the original better
                 continue
             done += 1
-            checks += _checks(names, values, expected, run(right, values), rtol, atol)
+            checks += _checks(names, values, _stay(names, expected, inside), run(right, values), rtol, atol)
             if feeds is None and done >= (2 if is_dynamic(a.graph, sizes) else 1):
                 break
     if not done:
         raise refusal
     return Verification(tuple(checks))
+
+
+def _stay(
+    names: Sequence[str], full: list[NDArray[Any]], inside: Mapping[str, Cuts] | None
+) -> list[NDArray[Any]]:
+    """Return what stays of the tensors inside the twin that are compared."""
+    for number, name in enumerate(names):
+        for dim, index in (inside or {}).get(name, {}).items():
+            full[number] = np.take(full[number], index, axis=dim)
+    return full
 
 
 def _random(graph: gs.Graph, sizes: Mapping[str, Sizes] | None, seed: int) -> list[Feeds]:
@@ -169,31 +136,10 @@ def _checks(
                 "please report this with the model",
             )
         error, largest = difference(a, b)
-        limit = rtol if rtol is not None else TOLERANCES.get(a.dtype.name, 0.0 if a.dtype.kind != "f" else 1e-1)
-        checks.append(Check(shape, name, 0.0 if largest <= atol else error, largest, limit or 1e-12))
+        varied = bool(a.size > 1 and np.any(a != a.reshape(-1)[0]))
+        error = 0.0 if largest <= atol else error
+        checks.append(Check(shape, name, error, largest, limit_of(a.dtype, rtol), varied))
     return checks
-
-
-def difference(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, float]:
-    """Return the relative L2 and the largest absolute difference of two arrays of one shape.
-
-    Equal infinities and NaNs at the same positions count as equal.
-    """
-    if a.dtype.kind not in "fV" and a.dtype.name not in TOLERANCES:
-        equal = bool(np.array_equal(a, b))
-        largest = 0.0 if equal or a.dtype.kind not in "iub" else float(np.max(np.abs(a.astype(float) - b.astype(float))))
-        return (0.0, 0.0) if equal else (1.0, largest or 1.0)
-    x, y = a.astype(np.float64), b.astype(np.float64)
-    same = (x == y) | (np.isnan(x) & np.isnan(y))
-    delta = np.where(same, 0.0, x - np.where(same, 0.0, y))
-    if not np.isfinite(delta).all():
-        return float("inf"), float("inf")
-    finite = np.where(np.isfinite(x), x, 0.0)
-    norm = float(np.linalg.norm(finite))
-    distance = float(np.linalg.norm(delta))
-    return (0.0 if distance == 0 else distance / norm if norm else float("inf")), float(
-        np.max(np.abs(delta), initial=0.0)
-    )
 
 
 def check_interface(original: Model, pruned: Model) -> None:

@@ -1,4 +1,4 @@
-"""fold: one name for one tensor."""
+"""fold: every constant an initializer, under one name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from graphprune.state import State
 
 @dataclass(frozen=True)
 class Fold:
-    """Replaces aliases of constants (`Identity` of an initializer) by the constant itself.
+    """Makes `Constant` nodes initializers and replaces aliases of constants by the constant itself.
 
     The model computes what it computed before, to the bit.
     """
@@ -21,7 +21,6 @@ class Fold:
 
     def run(self, state: State) -> State:
         """The state with `model`."""
-        from graphprune.aliases import resolve_aliases
+        from graphprune.fold import fold
 
-        model = state.model or state.original
-        return replace(state, model=resolve_aliases(replace(model, graph=model.graph.copy())))
+        return replace(state, model=fold(state.model or state.original))

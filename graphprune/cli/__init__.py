@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from graphprune.cli.failures import report
+from graphprune.cli.failures import Interrupted, report
 from graphprune.errors import Usage
 from graphprune.nearest import did_you_mean
 
@@ -39,6 +39,13 @@ class Verbs(click.Group):
         command = importlib.import_module(f"graphprune.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            # click would print an empty line of its own
+            raise Interrupted from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):

@@ -17,6 +17,15 @@ BROKEN_PIPE = 141
 REPORT = "run it again with --debug and report the traceback"
 
 
+class Interrupted(GraphpruneError):
+    """The user has pressed the keys that interrupt."""
+
+    code = INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted", "no model was written")
+
+
 def report(error: BaseException, debug: bool) -> int:
     """Print what `error` means to the user and return the exit code; the traceback only when `debug`."""
     if isinstance(error, click.exceptions.Exit):
@@ -43,7 +52,7 @@ def explain(error: BaseException) -> tuple[str, str, int]:
     if isinstance(error, click.ClickException):
         return _explain_click(error)
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        return "interrupted", "nothing was written", INTERRUPTED
+        return explain(Interrupted())
     if isinstance(error, MemoryError):
         return "out of memory", "free memory, or use a machine with more", 4
     if isinstance(error, OSError):

@@ -161,7 +161,7 @@ def _pad_patch(edit: Edit) -> Written:
 def _run(site: Site) -> tuple[int, int] | None:
     """Return first index and length where the indices of a Gather are known and consecutive."""
     value = site.value(1)
-    if value is None or value.ndim > 1 or not value.size:
+    if value is None or not value.size or sum(size > 1 for size in value.shape) > 1:
         return None
     size = site.sizes(0)[site.axis(0)]
     index = [int(item) % size for item in value.reshape(-1)]
@@ -174,17 +174,22 @@ def _gather(site: Site) -> str:
     picks = [f"i{name}" for name in named(len(site.sizes(1)))]
     ins = list(dims)
     run = _run(site)
-    sizes: dict[str, int] = {}
     if run is None:
         ins[axis] = "_"
         return text([ins, picks], [[*dims[:axis], *picks, *dims[axis + 1 :]]])
     first, count = run
     name = dims[axis]
     ins[axis] = _stretch(name, first, site.sizes(0)[axis] - first - count)
+    # The stretch takes the place of the indices: one dimension of them, or none, is not of size 1.
+    long = next((i for i, size in enumerate(site.sizes(1)) if size > 1), len(picks) - 1)
+    picked = [name if i == long else "1" for i in range(len(picks))]
+    index = ["_" if i == long else "1" for i in range(len(picks))]
     sizes = {f"p{name}": first, name: count, f"q{name}": site.sizes(0)[axis] - first - count}
-    out = [*dims[:axis], *([name] if len(site.sizes(1)) else []), *dims[axis + 1 :]]
-    operand = "_" if len(site.sizes(1)) else ""
-    return text([ins, operand], [out], **{key: size for key, size in sizes.items() if size and "+" in ins[axis]})
+    return text(
+        [ins, index],
+        [[*dims[:axis], *picked, *dims[axis + 1 :]]],
+        **{key: size for key, size in sizes.items() if size and "+" in ins[axis]},
+    )
 
 
 def _gather_patch(edit: Edit) -> Written:
@@ -194,8 +199,8 @@ def _gather_patch(edit: Edit) -> Written:
         return {}
     name = named(len(edit.site.sizes(0)))[axis]
     first = edit.kept.get(f"p{name}", 0)
-    index = list(range(first, first + edit.kept[name]))
-    return {1: index if len(edit.site.sizes(1)) else index[0]}
+    index = np.arange(first, first + edit.kept[name])
+    return {1: index.reshape([-1 if size > 1 else 1 for size in edit.site.sizes(1)])}
 
 
 def _gather_elements(site: Site) -> str:
