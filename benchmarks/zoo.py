@@ -70,7 +70,9 @@ def prune_one(name: str, ratio: float, repeats: int = 1) -> dict[str, Any]:
             "macs": [whole.macs, rest.macs],
         }
         small = cut(model, solution, plan)
-        proof = verify(model, small, solution.shapes, feeds=[zoo.inputs(name, seed) for seed in range(repeats)])
+        proof = verify(
+            model, small, solution.shapes, feeds=[zoo.inputs(name, seed) for seed in range(repeats)]
+        )
         result |= {
             "status": "exact" if proof.passed else "different",
             "error_l2": max(check.error for check in proof.checks),
@@ -79,7 +81,11 @@ def prune_one(name: str, ratio: float, repeats: int = 1) -> dict[str, Any]:
     except GraphpruneError as refusal:
         result |= {"status": "refused", "why": str(refusal)}
     except Exception as error:
-        result |= {"status": "error", "why": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
+        result |= {
+            "status": "error",
+            "why": f"{type(error).__name__}: {error}",
+            "trace": traceback.format_exc(),
+        }
     result["seconds"] = time.perf_counter() - started
     return result
 

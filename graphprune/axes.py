@@ -217,7 +217,9 @@ def _match_inner(left: list[Axis], right: list[Axis]) -> list[Mismatch]:
             return [*failed, (a, b, f"factors {x.size} and {y.size} do not divide")]
         tails: list[Axis] = []
         for side, axis in ((left, x), (right, y)):
-            head, tail, problem = _halve(axis, common, outer=False) if axis.size != common else (leaf(1), axis, [])
+            head, tail, problem = (
+                _halve(axis, common, outer=False) if axis.size != common else (leaf(1), axis, [])
+            )
             failed += problem
             side.append(head)
             tails.append(tail)

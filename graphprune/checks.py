@@ -79,7 +79,11 @@ def difference(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, float]:
     """
     if a.dtype.kind not in "fV" and a.dtype.name not in TOLERANCES:
         equal = bool(np.array_equal(a, b))
-        largest = 0.0 if equal or a.dtype.kind not in "iub" else float(np.max(np.abs(a.astype(float) - b.astype(float))))
+        largest = (
+            0.0
+            if equal or a.dtype.kind not in "iub"
+            else float(np.max(np.abs(a.astype(float) - b.astype(float))))
+        )
         return (0.0, 0.0) if equal else (1.0, largest or 1.0)
     x, y = a.astype(np.float64), b.astype(np.float64)
     same = (x == y) | (np.isnan(x) & np.isnan(y))

@@ -33,9 +33,7 @@ def counter(solution: Solution, plan: Plan | None) -> Count:
     """Return the function that says how many positions of an axis stay under `plan`."""
     if plan is None:
         return lambda axis: axis.size
-    kept: dict[int, Index] = {
-        id(find(solution.group(name).axis)): index for name, index in plan.keep.items()
-    }
+    kept: dict[int, Index] = {id(find(solution.group(name).axis)): index for name, index in plan.keep.items()}
     memo: dict[int, int] = {}
 
     def count(axis: Axis) -> int:

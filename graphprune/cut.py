@@ -76,7 +76,9 @@ class _Work:
     graph: gs.Graph
     nodes: list[gs.Node]
     new: list[gs.Node] = field(default_factory=list[gs.Node])
-    constants: dict[tuple[str, Key], gs.Constant] = field(default_factory=dict["tuple[str, Key]", gs.Constant])
+    constants: dict[tuple[str, Key], gs.Constant] = field(
+        default_factory=dict["tuple[str, Key]", gs.Constant]
+    )
     variants: dict[str, list[Key]] = field(default_factory=dict[str, "list[Key]"])
     names: set[str] = field(default_factory=set[str])
     values: dict[str, NDArray[Any]] = field(default_factory=dict[str, NDArray[Any]])
@@ -227,8 +229,10 @@ def _patch(node: gs.Node, applied: Applied, trace: Trace, work: _Work) -> None:
     row, bound, site = applied.row, applied.bound, applied.site
     assert row is not None and bound is not None
     after = tuple(work.values.get(tensor.name) if tensor.name else None for tensor in node.inputs)
-    changed = trace.inputs or trace.outputs or any(
-        _differs(site.value(slot), after[slot]) for slot in row.sizes if slot < len(after)
+    changed = (
+        trace.inputs
+        or trace.outputs
+        or any(_differs(site.value(slot), after[slot]) for slot in row.sizes if slot < len(after))
     )
     if row.patch is None or not changed:
         return

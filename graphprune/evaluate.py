@@ -150,9 +150,36 @@ _TABLE: dict[str, Callable[[Sequence[Array | None], dict[str, Any]], Array]] = {
     "Where": _numpy(np.where),
 }
 _REFERENCE = frozenset(
-    "Abs Clip CumSum Flatten GatherElements GatherND GreaterOrEqual LessOrEqual Max Min Mod Pad Reciprocal "
-    "ReduceMax ReduceMin ReduceProd ReduceSum Round ScatterElements ScatterND Sign Split Tile Trilu Xor "
-    "OneHot Log Exp".split()
+    [
+        "Abs",
+        "Clip",
+        "CumSum",
+        "Flatten",
+        "GatherElements",
+        "GatherND",
+        "GreaterOrEqual",
+        "LessOrEqual",
+        "Max",
+        "Min",
+        "Mod",
+        "Pad",
+        "Reciprocal",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSum",
+        "Round",
+        "ScatterElements",
+        "ScatterND",
+        "Sign",
+        "Split",
+        "Tile",
+        "Trilu",
+        "Xor",
+        "OneHot",
+        "Log",
+        "Exp",
+    ]
 )
 
 

@@ -79,9 +79,7 @@ def random_feeds(graph: gs.Graph, sizes: Mapping[str, Sizes], seed: int = 0) -> 
     }
 
 
-def _random(
-    tensor: gs.Variable, sizes: Sizes, length: int, generator: np.random.Generator
-) -> NDArray[Any]:
+def _random(tensor: gs.Variable, sizes: Sizes, length: int, generator: np.random.Generator) -> NDArray[Any]:
     dtype = tensor.dtype if tensor.dtype is not None else np.float32
     dtype = onnx.helper.tensor_dtype_to_np_dtype(dtype) if isinstance(dtype, int) else np.dtype(dtype)
     if dtype.kind == "b":

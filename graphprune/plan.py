@@ -35,7 +35,9 @@ class Plan:
             name: {"units": self.sizes[name], "keep": [int(unit) for unit in self.keep[name]]}
             for name in self.keep
         }
-        return json.dumps({"version": VERSION, "groups": groups, "layers": list(self.layers)}, indent=1) + "\n"
+        return (
+            json.dumps({"version": VERSION, "groups": groups, "layers": list(self.layers)}, indent=1) + "\n"
+        )
 
     @classmethod
     def from_json(cls, text: str) -> Plan:
@@ -70,7 +72,9 @@ class Plan:
             if group is None:
                 raise Usage(f"the plan does not fit the model: there is no group '{name}'", hint)
             if not group.prunable:
-                raise Usage(f"the plan does not fit the model: group '{name}' is pinned: {group.reason}", hint)
+                raise Usage(
+                    f"the plan does not fit the model: group '{name}' is pinned: {group.reason}", hint
+                )
             if group.size != self.sizes[name]:
                 raise Usage(
                     f"the plan does not fit the model: group '{name}' has {group.size} units, "

@@ -12,9 +12,36 @@ from graphprune.ir import is_default_domain
 from graphprune.model import Model
 
 _HIDING = frozenset(
-    "ArgMax ArgMin Cast Clip Ceil Equal Flatten Floor Greater GreaterOrEqual HardSigmoid Identity Less "
-    "LessOrEqual LogSoftmax Not Relu Reshape Round Sigmoid Sign Softmax Squeeze Tanh TopK Transpose Unsqueeze "
-    "Where".split()
+    [
+        "ArgMax",
+        "ArgMin",
+        "Cast",
+        "Clip",
+        "Ceil",
+        "Equal",
+        "Flatten",
+        "Floor",
+        "Greater",
+        "GreaterOrEqual",
+        "HardSigmoid",
+        "Identity",
+        "Less",
+        "LessOrEqual",
+        "LogSoftmax",
+        "Not",
+        "Relu",
+        "Reshape",
+        "Round",
+        "Sigmoid",
+        "Sign",
+        "Softmax",
+        "Squeeze",
+        "Tanh",
+        "TopK",
+        "Transpose",
+        "Unsqueeze",
+        "Where",
+    ]
 )
 """Operators that saturate, compare or round, and those that pass values on."""
 

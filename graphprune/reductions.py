@@ -102,7 +102,8 @@ def _along(block: Values, dim: int) -> Numbers:
     # Several times faster than np.sum over short dimensions; unlike a matrix product with ones it does
     # not depend on how many threads there are, so that equal weights give equal plans everywhere.
     rows = np.einsum("ij->i", block.reshape(before * here, after))
-    return np.einsum("ij->j", rows.reshape(before, here)).astype(np.float64)
+    sums: Values = np.einsum("ij->j", rows.reshape(before, here))
+    return sums.astype(np.float64)
 
 
 def _by_unit(numbers: Numbers, place: Slices) -> Numbers:

@@ -41,7 +41,9 @@ def session(model: Model, *, optimised: bool = False) -> Iterator[ort.InferenceS
         try:
             yield ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         except _ORT_ERRORS as error:
-            raise Refused(f"ONNX Runtime refuses the model: {_first_line(error)}", "check it with onnx.checker") from error
+            raise Refused(
+                f"ONNX Runtime refuses the model: {_first_line(error)}", "check it with onnx.checker"
+            ) from error
 
 
 def _weight_bytes(model: Model) -> int:
@@ -77,9 +79,13 @@ def run(opened: ort.InferenceSession, feeds: Feeds) -> list[NDArray[Any]]:
     try:
         results = opened.run(None, feeds)
     except MemoryError as error:
-        raise Environment("memory ran out while the model was run", "use smaller shapes with --shape") from error
+        raise Environment(
+            "memory ran out while the model was run", "use smaller shapes with --shape"
+        ) from error
     except _ORT_ERRORS as error:
-        raise Refused(f"the model cannot be run: {_first_line(error)}", "give sizes that it accepts with --shape") from error
+        raise Refused(
+            f"the model cannot be run: {_first_line(error)}", "give sizes that it accepts with --shape"
+        ) from error
     flat: list[NDArray[Any]] = []
     for result in results:
         flat += [np.asarray(item) for item in result] if isinstance(result, list) else [np.asarray(result)]

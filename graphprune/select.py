@@ -53,7 +53,9 @@ class Choice:
     def __post_init__(self) -> None:
         for name, value in (("ratio", self.ratio), ("max-ratio", self.max_ratio), *self.ratio_for.items()):
             if not 0 <= value <= 1:
-                raise Usage(f"{name} is {value:g}, which is not between 0 and 1", "0.5 removes half of the units")
+                raise Usage(
+                    f"{name} is {value:g}, which is not between 0 and 1", "0.5 removes half of the units"
+                )
         if self.min_units < 1 or self.round_to < 1:
             raise Usage("min-units and round-to are whole numbers from 1 on", "leave them out for 1")
         unknown = [kind for kind in self.only if kind not in KINDS]
@@ -76,7 +78,9 @@ def select(solution: Solution, scores: Mapping[str, Numbers], choice: Choice) ->
     """
     groups = candidates(solution, choice)
     if not groups:
-        raise Refused("nothing can be pruned: " + _why_nothing(solution, choice), "see `graphprune inspect MODEL`")
+        raise Refused(
+            "nothing can be pruned: " + _why_nothing(solution, choice), "see `graphprune inspect MODEL`"
+        )
     if choice.target:
         return _reach(solution, groups, scores, choice)
     return _plan(groups, scores, choice)
@@ -99,7 +103,13 @@ def candidates(solution: Solution, choice: Choice) -> list[Group]:
     def preference(group: Group) -> tuple[float, ...]:
         ratio = _ratio(group, choice) if not choice.target else 0.5
         reached = floor(group.size * ratio + _SLACK) / group.size
-        return (-round(reached, 1), group.kind != "heads", len(group.siblings), -len(group.places), -group.size)
+        return (
+            -round(reached, 1),
+            group.kind != "heads",
+            len(group.siblings),
+            -len(group.places),
+            -group.size,
+        )
 
     taken: set[str] = set()
     chosen: list[Group] = []
@@ -151,11 +161,17 @@ def _plan(groups: Sequence[Group], scores: Mapping[str, Numbers], choice: Choice
 def _amounts(groups: Sequence[Group], scores: Mapping[str, Numbers], choice: Choice) -> list[int]:
     """Return how many units of each group go."""
     most = [
-        min(floor(group.size * max(choice.max_ratio, 0) + _SLACK), group.size - min(choice.min_units, group.size))
+        min(
+            floor(group.size * max(choice.max_ratio, 0) + _SLACK),
+            group.size - min(choice.min_units, group.size),
+        )
         for group in groups
     ]
     own = [_matches(group, tuple(choice.ratio_for)) for group in groups]
-    amounts = [min(floor(group.size * _ratio(group, choice) + _SLACK), top) for group, top in zip(groups, most, strict=True)]
+    amounts = [
+        min(floor(group.size * _ratio(group, choice) + _SLACK), top)
+        for group, top in zip(groups, most, strict=True)
+    ]
     if choice.scope == "local":
         return amounts
     classes: dict[object, list[int]] = {}

@@ -50,9 +50,7 @@ class Shapes:
     symbols: dict[str, int] = field(default_factory=dict[str, int])
 
 
-def infer(
-    graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None, derive: Derive | None = None
-) -> Shapes:
+def infer(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None, derive: Derive | None = None) -> Shapes:
     """Return the concrete sizes of every tensor of `graph`.
 
     Args:

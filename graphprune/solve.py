@@ -94,7 +94,9 @@ def solve(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None, *, bare: b
         walk.applied.append(_apply(node, walk))
         for tensor in node.outputs:
             if tensor.name in outer:
-                _pin(walk, walk.axes.get(tensor.name), f"the body of an If, Loop or Scan reads '{tensor.name}'")
+                _pin(
+                    walk, walk.axes.get(tensor.name), f"the body of an If, Loop or Scan reads '{tensor.name}'"
+                )
     for tensor in () if bare else graph.outputs:
         _pin(walk, walk.axes.get(tensor.name), f"it is a dimension of graph output '{tensor.name}'")
     return Solution(graph, walk.shapes, tuple(walk.applied), _groups(walk))
@@ -221,7 +223,9 @@ def _groups(walk: _Walk) -> tuple[Group, ...]:
                         continue
                     order.setdefault(id(part), part)
                     role = _role(applied, slot, dim, len(axes))
-                    places.setdefault(id(part), []).append(Place(tensor, dim, units(axis, part), role, node, slot))
+                    places.setdefault(id(part), []).append(
+                        Place(tensor, dim, units(axis, part), role, node, slot)
+                    )
                 for term in terms(axis):
                     ids = {id(part) for part in term if part.size > 1}
                     for key in ids:
@@ -312,4 +316,3 @@ def _names(order: dict[int, Axis], places: dict[int, list[Place]]) -> dict[int, 
         taken[base] = taken.get(base, 0) + 1
         called[key] = base if taken[base] == 1 else f"{base}:{taken[base]}"
     return called
-

@@ -159,4 +159,3 @@ def _pick(tensor: gs.Tensor, cuts: Cuts, build: _Builder) -> gs.Tensor:
     for dim, kept in cuts.items():
         tensor = build.add("Gather", [tensor, build.constant("index", kept)], tensor.name, axis=dim)
     return tensor
-

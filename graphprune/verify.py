@@ -21,6 +21,7 @@ from graphprune.runtime import run, session
 from graphprune.shapes import Shapes
 from graphprune.twin import twin
 
+
 def verify(
     original: Model,
     cut: Cut,
@@ -154,7 +155,9 @@ def check_interface(original: Model, pruned: Model) -> None:
             raise Negative(f"the {kind}s are not the same", "they must keep their names and their order")
         for a, b in zip(left, right, strict=True):
             if a.type.SerializeToString(deterministic=True) != b.type.SerializeToString(deterministic=True):
-                raise Negative(f"{kind} '{a.name}' has another type or shape", "the interface must not change")
+                raise Negative(
+                    f"{kind} '{a.name}' has another type or shape", "the interface must not change"
+                )
 
 
 def check_valid(model: Model) -> None:
@@ -167,7 +170,9 @@ def check_valid(model: Model) -> None:
     try:
         onnx.checker.check_model(_without_data(lean))
     except onnx.checker.ValidationError as error:
-        raise Negative(f"the pruned model is not valid: {str(error).splitlines()[0]}", "please report this") from error
+        raise Negative(
+            f"the pruned model is not valid: {str(error).splitlines()[0]}", "please report this"
+        ) from error
 
 
 def _without_data(lean: onnx.ModelProto) -> onnx.ModelProto:

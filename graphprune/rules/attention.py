@@ -88,7 +88,16 @@ def _multi_head(site: Site) -> str:
         raise Unruly("its query, key and value are packed")
     key = "b _ (h d)" if len(site.sizes(1)) == 3 else "b h _ d"
     value = "b _ (h e)" if len(site.sizes(2)) == 3 else "b h _ e"
-    inputs = ["b _ (h d!)", key, value, "((h d) + (h d) + (h e))", "*", _mask(site, 5, "h"), "b h _ d", "b h _ e"]
+    inputs = [
+        "b _ (h d!)",
+        key,
+        value,
+        "((h d) + (h d) + (h e))",
+        "*",
+        _mask(site, 5, "h"),
+        "b h _ d",
+        "b h _ e",
+    ]
     inputs += ["*"] * max(0, len(site.node.inputs) - len(inputs))
     return text(inputs, ["b _ (h e)", "b h _ d", "b h _ e"], h=heads)
 
@@ -144,11 +153,15 @@ def _grouped_query_patch(edit: Edit) -> Written:
 
 TABLE: Table = {
     "Attention": Row(_standard, _standard_patch, roles=_ROLES),
-    "RotaryEmbedding": Row(_rotary("num_heads", 1, "rotary_embedding_dim"), _rotary_patch("num_heads"), roles=_ROLES),
+    "RotaryEmbedding": Row(
+        _rotary("num_heads", 1, "rotary_embedding_dim"), _rotary_patch("num_heads"), roles=_ROLES
+    ),
 }
 MICROSOFT: Table = {
     "Attention": Row(_packed, _packed_patch, roles=_ROLES),
     "MultiHeadAttention": Row(_multi_head, _multi_head_patch, roles=_ROLES),
     "GroupQueryAttention": Row(_grouped_query, _grouped_query_patch, roles=_ROLES),
-    "RotaryEmbedding": Row(_rotary("num_heads", 2, "rotary_embedding_dim"), _rotary_patch("num_heads"), roles=_ROLES),
+    "RotaryEmbedding": Row(
+        _rotary("num_heads", 2, "rotary_embedding_dim"), _rotary_patch("num_heads"), roles=_ROLES
+    ),
 }

@@ -112,4 +112,6 @@ def _difference(expected: NDArray[Any], found: NDArray[Any]) -> str:
     a, b = expected.astype(np.float64), found.astype(np.float64)
     tolerance = 1e-5 if expected.dtype.itemsize >= 4 else 2e-2
     scale = float(np.nanmax(np.abs(np.where(np.isfinite(a), a, 0)), initial=1e-6))
-    return "" if np.allclose(a, b, rtol=tolerance, atol=tolerance * scale, equal_nan=True) else "values differ"
+    return (
+        "" if np.allclose(a, b, rtol=tolerance, atol=tolerance * scale, equal_nan=True) else "values differ"
+    )

@@ -206,7 +206,9 @@ def _resize_patch(edit: Edit) -> Written:
     sizes, after, full = edit.site.integers(3, "target sizes"), edit.outputs[0], edit.site.output()
     assert after is not None
     return {
-        3: [size if after[axis] == full[axis] else after[axis] for axis, size in zip(axes, sizes, strict=True)]
+        3: [
+            size if after[axis] == full[axis] else after[axis] for axis, size in zip(axes, sizes, strict=True)
+        ]
     }
 
 

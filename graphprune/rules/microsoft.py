@@ -86,7 +86,9 @@ TABLE: Table = {
     "DynamicQuantizeMatMul": Row(_dynamic_quantize_matmul),
     "EmbedLayerNormalization": Row("b s, b s, _ c!, _ c, _ c, c, c, b s, * -> b s c!, b, b s c"),
     "FastGelu": Row("... c, c -> ... c"),
-    "FusedConv": Row(lambda site: f"{_CONV} | g={int(site.attribute('group', 1))}", attribute_from(group="g")),
+    "FusedConv": Row(
+        lambda site: f"{_CONV} | g={int(site.attribute('group', 1))}", attribute_from(group="g")
+    ),
     "FusedGemm": linear.TABLE["Gemm"],
     "FusedMatMul": Row(_fused_matmul),
     "Gelu": Row("... -> ..."),

@@ -41,9 +41,7 @@ def _softmax(site: Site) -> str:
     rank = len(site.sizes(0))
     axis = site.axis(-1 if site.opset >= 13 else 1)
     flattened = site.opset < 13
-    dims = [
-        name + "!" * (i == axis or (flattened and i >= axis)) for i, name in enumerate(named(rank))
-    ]
+    dims = [name + "!" * (i == axis or (flattened and i >= axis)) for i, name in enumerate(named(rank))]
     return text([dims], [dims])
 
 

@@ -21,11 +21,7 @@ def _reduction(mark: str) -> Row:
         axes = _axes(site, rank)
         dims = [name + mark * (i in axes) for i, name in enumerate(named(rank))]
         keep = site.attribute("keepdims", 1)
-        out = [
-            "1" if i in axes else name
-            for i, name in enumerate(named(rank))
-            if keep or i not in axes
-        ]
+        out = ["1" if i in axes else name for i, name in enumerate(named(rank)) if keep or i not in axes]
         return text([dims, "_"], [out])
 
     return Row(rule)
@@ -71,7 +67,9 @@ def _reverse_sequence(site: Site) -> str:
     return text([dims, "_"], [dims])
 
 
-_MIXED = "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSumSquare"
+_MIXED = (
+    "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSumSquare"
+)
 
 TABLE: Table = {
     "ReduceSum": _reduction(""),
