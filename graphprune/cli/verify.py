@@ -12,8 +12,8 @@ import click
 from graphprune.cli.common import Verb, emit, listen, shared
 
 if TYPE_CHECKING:
+    from graphprune.checks import Verification
     from graphprune.shape_text import Shapes
-    from graphprune.verify import Verification
 
 
 @click.command(cls=Verb)
