@@ -21,7 +21,7 @@ def tables(record: Record, output: Path | None, plan: Path | None) -> Iterable[R
     yield text("Latency was not measured: time both models in ONNX Runtime on the machine they will run on.")
     if record.before is not None:
         yield _figures(record.before, record.after)
-    yield text(_groups(record))
+        yield text(_groups(record))
     if record.notes:
         yield text(f"In {len(record.notes)} groups {next(iter(record.notes.values()))}.")
     yield text(proven(record.verification))

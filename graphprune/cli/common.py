@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -19,6 +20,17 @@ SPELLINGS = {"--shapes": "--shape", "--optShapes": "--shape"}
 """Spellings of other tools that mean the same; the help does not show them."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _finite(value: object) -> object:
+    """`value` with the numbers that JSON does not have as texts."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in cast("Mapping[str, object]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in cast("Iterable[object]", value)]
+    return value
 
 
 class Verb(click.Command):
@@ -74,7 +86,7 @@ class _Line(logging.Formatter):
 def emit(result: Mapping[str, object], output_format: str, tables: Callable[[], Iterable[object]]) -> None:
     """Print the result: as JSON, or as the tables that `tables` makes of it."""
     if output_format == "json":
-        click.echo(json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False))
+        click.echo(json.dumps(_finite(result), indent=2, ensure_ascii=False, allow_nan=False))
         return
     from rich.console import Console
 

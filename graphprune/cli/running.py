@@ -35,6 +35,8 @@ def execute(job: Job, *more: Hook) -> None:
     """Run the passes, then write the results, then print the record."""
     for path in (job.output, job.plan):
         _check_target(path, job.force)
+    if job.output is not None and job.output == job.plan:
+        raise Usage(f"the model and the plan both go to {job.output}", "give them two names")
     times = hooks.Times()
     with _progress(job.quiet) as watch:
         state = pipeline.run(job.passes, start(job.model), (hooks.tell, times, watch, *more))
@@ -63,8 +65,9 @@ def _check_target(path: Path | None, force: bool) -> None:
     """Refuse before any work is done what could not be written after it."""
     if path is None:
         return
-    if path.is_dir():
-        raise Usage(f"{path} is a folder", "name a file in it")
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "not a plain file"
+        raise Usage(f"{path} is {kind}", "name a file")
     if path.exists() and not force:
         raise Usage(f"{path} exists", "give --force to overwrite it, or another name")
     if not path.parent.is_dir():
