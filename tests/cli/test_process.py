@@ -1,0 +1,94 @@
+"""The command as a process: what it imports, its colours, its signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.perceptron import write_model
+
+
+def test_help_and_version_go_to_stdout(call: Any) -> None:
+    for line in (
+        "--help",
+        "-h",
+        "prune --help",
+        "inspect -h",
+        "run -h",
+        "verify -h",
+        "doctor -h",
+        "--version",
+    ):
+        code, out, err = call(line)
+        assert (code, err) == (0, ""), line
+        assert out
+
+
+def _heed_interrupts() -> None:
+    """Undo what a shell does to the processes that it starts in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def process(*words: str | Path, **more: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "graphprune", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509  the tests have no threads
+        **more,
+    )
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from graphprune.cli import main; main(['--help']); main(['--version']);"
+        "print([name for name in ('numpy', 'onnx', 'onnxruntime', 'rich') if name in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert found.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("variable", ["NO_COLOR", "TERM"])
+def test_no_colour_is_written_where_it_is_not_wanted(variable: str, model: Path) -> None:
+    value = {"NO_COLOR": "1", "TERM": "dumb"}[variable]
+    child = process("inspect", model, env={**os.environ, variable: value})
+    out, _ = child.communicate()
+    assert child.returncode == 0
+    assert "\x1b" not in out
+
+
+def test_a_reader_that_goes_away_is_no_error(model: Path) -> None:
+    line = f"{sys.executable} -m graphprune inspect {model} --output-format json | head -c 1"
+    found = subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
+    )
+    assert found.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_process_with_its_code_and_leaves_no_file(
+    sent: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "plan.json")
+    model = write_model(tmp_path / "model.onnx")
+    child = process("prune", model, "-o", tmp_path / "out.onnx", "--plan", tmp_path / "plan.json", "--debug")
+    with (tmp_path / "plan.json").open("w"):  # opens when the child reads the plan, which it then waits for
+        child.send_signal(sent)
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == code, err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx", "plan.json"]

@@ -1,0 +1,115 @@
+"""A refusal is two lines on stderr and an exit code, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphprune.errors import GraphpruneError
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "what", "hint"),
+    [
+        ("", 2, "missing command", "--help"),
+        ("prun model.onnx", 2, "no verb prun", "did you mean prune"),
+        ("prune", 2, "missing argument", "prune --help"),
+        ("prune model.onnx", 2, "where the smaller model goes", "-o OUT"),
+        ("prune model.onnx -o out.onnx --rato 0.5", 2, "no option --rato", "did you mean --ratio"),
+        ("prune model.onnx -o out.onnx --ratio", 2, "requires an argument", "prune --help"),
+        ("prune model.onnx -o out.onnx --ratio half", 2, "--ratio is 'half'", "a number"),
+        ("prune model.onnx -o out.onnx --ratio 1.5", 2, "ratio is 1.5", "0.5"),
+        ("prune model.onnx -o out.onnx --ratio -1", 2, "ratio is -1", "0.5"),
+        ("prune model.onnx -o out.onnx --scope globl", 2, "--scope is 'globl'", "did you mean global"),
+        ("prune model.onnx -o out.onnx --importance l3", 2, "--importance is 'l3'", "did you mean l2"),
+        ("prune model.onnx -o out.onnx --only chanels", 2, "--only is 'chanels'", "did you mean channels"),
+        ("prune model.onnx -o out.onnx --ratio-for 0.5", 2, "--ratio-for is '0.5'", "NAME=VALUE"),
+        ("prune model.onnx -o out.onnx --round-to 0", 2, "round-to", "1"),
+        ("prune model.onnx -o out.onnx --target macs=fast", 2, "macs=fast", "macs=0.5x"),
+        ("prune model.onnx -o out.onnx --shape x:axb", 2, "shape 'x:axb'", "1x3x224x224"),
+        ("prune model.onnx -o out.onnx --shape z:1x8", 2, "no input z", "x"),
+        ("prune model.onnx -o out.onnx --shape 1x9", 2, "does not fit input x", "fixed size"),
+        ("prune model.onnx -o out.onnx --no-verify --rtol 1", 2, "--rtol has no effect", "verify"),
+        ("prune model.onnx -o out.onnx --plan plan.json --ratio 0.5", 2, "--ratio has no effect", "select"),
+        ("prune model.onnx -o out.onnx --plan missing.json", 2, "plan missing.json", "path"),
+        ("prune model.onnx -o out.onnx --plan model.onnx", 2, "plan", "--plan-only"),
+        ("prune model.onnx -o out.onnx --plan-only p.json", 2, "nothing but the plan", "--save-plan"),
+        ("prune model.onnx -o nowhere/out.onnx", 2, "no folder nowhere", "make it"),
+        ("prune model.onnx -o .", 2, "is a folder", "file"),
+        ("prune model.onnx -o pipe --force", 2, "not a plain file", "file"),
+        ("prune model.onnx -o out --save-plan out", 2, "both go to out", "two names"),
+        ("prune model.onnx -o model.onnx", 2, "model.onnx exists", "--force"),
+        ("prune missing.onnx -o out.onnx", 2, "missing.onnx", "path"),
+        ("prune . -o out.onnx", 3, "a folder", ".onnx"),
+        ("prune junk.onnx -o out.onnx", 3, "not an ONNX model", "export"),
+        ("prune empty.onnx -o out.onnx", 3, "empty", "export"),
+        ("prune model.onnx -o out.onnx --ratio 0.01", 3, "nothing was pruned", "--allow-noop"),
+        ("prune model.onnx -o out.onnx --only heads", 3, "nothing can be pruned", "inspect"),
+        ("prune model.onnx -o out.onnx --ignore *", 3, "nothing can be pruned", "inspect"),
+        ("prune model.onnx -o out.onnx --target params=0.0001x", 1, "cannot be reached", "--max-ratio"),
+        ("run model.onnx -o out.onnx", 2, "missing option", "run --help"),
+        ("run model.onnx -o out.onnx -p fold,slect", 2, "no pass slect", "did you mean select"),
+        ("run model.onnx -o out.onnx -p select{rato=1}", 2, "no option rato", "did you mean ratio"),
+        ("run model.onnx -o out.onnx -p fold,cut", 2, "cut needs the solution", "group makes it"),
+        ("run model.onnx -o out.onnx -p fold{", 2, "the end at character", "write it like"),
+        ("run model.onnx -o out.onnx -p fold --stop-after 2", 2, "--stop-after is 2", "give 1 to 1"),
+        ("run model.onnx -o out.onnx -p fold --dump-after cut", 2, "--dump-after cut", "fold"),
+        ("run model.onnx -p fold", 2, "where the resulting model goes", "-o OUT"),
+        ("inspect missing.onnx", 2, "missing.onnx", "path"),
+        ("inspect model.onnx --show group", 2, "no part group", "did you mean groups"),
+        ("inspect model.onnx --group frst", 2, "no group frst", "did you mean first"),
+        ("inspect model.onnx --output-format xml", 2, "'xml'", "inspect --help"),
+        ("verify model.onnx", 2, "missing argument", "verify --help"),
+        ("verify model.onnx junk.onnx", 3, "not an ONNX model", "export"),
+        ("doctor --require trt", 2, "'trt'", "doctor --help"),
+    ],
+)
+def test_a_refusal_is_two_lines_and_an_exit_code(
+    line: str, code: int, what: str, hint: str, model: Path, call: Any
+) -> None:
+    (model.parent / "junk.onnx").write_bytes(b"this is not a protobuf" * 10)
+    (model.parent / "empty.onnx").write_bytes(b"")
+    os.mkfifo(model.parent / "pipe")
+    before = {path.name: path.read_bytes() for path in model.parent.iterdir() if path.is_file()}
+    found, out, err = call(line)
+    lines = err.splitlines()
+    assert (found, out, len(lines)) == (code, "", 2), err
+    assert lines[0].startswith("error: ")
+    assert what in lines[0]
+    assert lines[1].startswith("hint: ")
+    assert hint in lines[1]
+    assert {path.name: path.read_bytes() for path in model.parent.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "first"),
+    [
+        (MemoryError(), 4, "error: out of memory"),
+        (KeyboardInterrupt(), 130, "error: interrupted"),
+        (OSError(28, "No space left on device", "out.onnx"), 4, "error: No space left on device at out.onnx"),
+        (ZeroDivisionError("division\nby zero"), 70, r"error: ZeroDivisionError: division\nby zero (a bug)"),
+        (GraphpruneError("a thing", "do it"), 70, "error: a thing"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_whatever_happens_ends_in_two_lines_and_a_code(
+    error: BaseException, code: int, first: str, model: Path, call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("graphprune.inspection.inspect", fail)
+    found, _, err = call("inspect model.onnx")
+    assert found == code
+    assert err.splitlines()[0] == first
+    assert len(err.splitlines()) == 2
+
+
+def test_debug_shows_the_traceback(model: Path, call: Any) -> None:
+    code, _, err = call("inspect missing.onnx --debug")
+    assert code == 2
+    assert "Traceback" in err
+    assert err.splitlines()[-1].startswith("hint: ")
