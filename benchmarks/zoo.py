@@ -35,6 +35,7 @@ def zoo_module() -> ModuleType:
     if spec is None or spec.loader is None or not (folder / "zoo.py").exists():
         raise SystemExit("there is no zoo here; set GRAPHPRUNE_ZOO to its folder")
     module = importlib.util.module_from_spec(spec)
+    sys.dont_write_bytecode = True  # the zoo may be read-only
     spec.loader.exec_module(module)
     return module
 
@@ -80,7 +81,7 @@ def prune_one(name: str, ratio: float, repeats: int = 1) -> dict[str, Any]:
         }
     except GraphpruneError as refusal:
         result |= {"status": "refused", "why": str(refusal)}
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a crash is a finding, and the sweep goes on
         result |= {
             "status": "error",
             "why": f"{type(error).__name__}: {error}",
@@ -125,7 +126,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     names = [e["name"] for e in zoo_module().entries() if fnmatchcase(e["name"], options.match)]
-    results = []
+    results: list[dict[str, Any]] = []
     for result in _sweep(names[:: options.stride], options.ratio, options.workers):
         results.append(result)
         share = result["params"][1] / result["params"][0] if "params" in result else float("nan")

@@ -16,15 +16,11 @@ Example:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from enum import Enum
 from itertools import count
 from math import gcd, prod
 
-import numpy as np
-from numpy.typing import NDArray
-
-Index = NDArray[np.int64]
 _serials = count()
 
 
@@ -236,10 +232,10 @@ def _halve(axis: Axis, size: int, *, outer: bool) -> tuple[Axis, Axis, list[Mism
 def _next_factor(terms: deque[Axis]) -> Axis | None:
     """Take the outermost factor, or None at the end."""
     while terms:
-        first, *rest = factors(terms.popleft()) or [None]
-        terms.extendleft(reversed([axis for axis in rest if axis is not None]))
-        if first is not None:
-            return first
+        found = factors(terms.popleft())
+        terms.extendleft(reversed(found[1:]))
+        if found:
+            return found[0]
     return None
 
 
@@ -276,57 +272,3 @@ def _split_term(term: Axis, at: int) -> tuple[Axis, Axis]:
         total([product([above, *inner]), head]) if above.size else head,
         total([tail, product([below, *inner])]) if below.size else tail,
     )
-
-
-Kept = Callable[[Axis], "Index | None"]
-"""Maps a leaf to the ordered indices of the units that stay, or to None where all stay."""
-
-
-def keep(axis: Axis, kept: Kept) -> Index | None:
-    """Return the positions along `axis` that stay, in order, or None where all stay."""
-    axis = find(axis)
-    if axis.form is Form.LEAF:
-        return kept(axis)
-    parts = [(part.size, keep(part, kept)) for part in axis.parts]
-    if all(index is None for _, index in parts):
-        return None
-    if axis.form is Form.SUM:
-        offset, pieces = 0, []
-        for size, index in parts:
-            pieces.append(offset + (np.arange(size, dtype=np.int64) if index is None else index))
-            offset += size
-        return np.concatenate(pieces)
-    positions = np.zeros(1, dtype=np.int64)
-    for size, index in parts:
-        inner = np.arange(size, dtype=np.int64) if index is None else index
-        positions = (positions[:, None] * size + inner[None, :]).reshape(-1)
-    return positions
-
-
-def units(axis: Axis, group: Axis) -> Index:
-    """Return for every position along `axis` the unit of the leaf `group` that lies there, or -1."""
-    axis = find(axis)
-    if axis.form is Form.LEAF:
-        same = axis is find(group)
-        return np.arange(axis.size, dtype=np.int64) if same else np.full(axis.size, -1, dtype=np.int64)
-    parts = [units(part, group) for part in axis.parts]
-    if axis.form is Form.SUM:
-        return np.concatenate(parts)
-    result = np.full(1, -1, dtype=np.int64)
-    for inner in parts:
-        outer = np.repeat(result, inner.size)
-        result = np.where(outer >= 0, outer, np.tile(inner, result.size))
-    return result
-
-
-def terms(axis: Axis) -> list[list[Axis]]:
-    """Return the leaves that multiply each other, one list a stretch (for finding co-factors)."""
-    axis = find(axis)
-    if axis.form is Form.LEAF:
-        return [[axis]]
-    if axis.form is Form.SUM:
-        return [term for part in axis.parts for term in terms(part)]
-    lists: list[list[Axis]] = [[]]
-    for part in axis.parts:
-        lists = [head + tail for head in lists for tail in terms(part)]
-    return lists

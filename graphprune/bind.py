@@ -173,10 +173,10 @@ def _known_size(dim: Dim, rule: Rule, bound: Bound) -> int | None:
         return known.size if known is not None else rule.sizes.get(dim.name)
     if isinstance(dim, Factors | Parts):
         sizes = [_known_size(part, rule, bound) for part in dim.dims]
-        if any(size is None for size in sizes):
+        given = [size for size in sizes if size is not None]
+        if len(given) < len(sizes):
             return None
-        known = [size for size in sizes if size is not None]
-        return prod(known) if isinstance(dim, Factors) else sum(known)
+        return prod(given) if isinstance(dim, Factors) else sum(given)
     return None
 
 

@@ -9,9 +9,10 @@ from math import prod
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from graphprune.axes import Axis, Index, find, keep
+from graphprune.axes import Axis, find
 from graphprune.plan import Plan
-from graphprune.solve import Applied, Solution
+from graphprune.positions import Index, keep
+from graphprune.solution import Applied, Solution
 
 Count = Callable[[Axis], int]
 
@@ -61,7 +62,7 @@ def cost(solution: Solution, plan: Plan | None = None) -> Cost:
             seen.add((id(tensor), sizes))
             dtype = np.dtype(tensor.dtype)
             size += prod(sizes) * dtype.itemsize
-            if dtype.kind not in "bO" and dtype not in (np.int64, np.int32):
+            if dtype.kind not in "bO" and not (dtype.kind in "iu" and dtype.itemsize >= 4):
                 params += prod(sizes)
         macs += _macs(applied, count)
     return Cost(params, macs // _batch(solution), size)

@@ -26,25 +26,22 @@ def _axes(arrays: Sequence[Array | None], attrs: dict[str, Any]) -> tuple[int, .
     return tuple(attrs["axes"]) if "axes" in attrs else None
 
 
+def _integers(arrays: Sequence[Array | None], index: int) -> list[int] | None:
+    array = arrays[index] if index < len(arrays) else None
+    return None if array is None else [int(item) for item in array.reshape(-1)]
+
+
 def _slice(arrays: Sequence[Array | None], attrs: dict[str, Any]) -> Array:
     data = arrays[0]
     assert data is not None
-    if "starts" in attrs:
-        starts, ends, steps = attrs["starts"], attrs["ends"], None
-        axes = attrs.get("axes")
-    else:
-        starts, ends, axes, steps = (
-            None if index >= len(arrays) or arrays[index] is None else np.asarray(arrays[index]).tolist()
-            for index in (1, 2, 3, 4)
-        )
-    axes = range(len(starts)) if axes is None else axes
+    starts: list[int] = attrs.get("starts") or _integers(arrays, 1) or []
+    ends: list[int] = attrs.get("ends") or _integers(arrays, 2) or []
+    axes: list[int] = attrs.get("axes") or _integers(arrays, 3) or list(range(len(starts)))
+    steps = _integers(arrays, 4) or [1] * len(starts)
     picks: list[slice] = [slice(None)] * data.ndim
-    for position, axis in enumerate(axes):
-        step = 1 if steps is None else steps[position]
-        end = ends[position]
-        if step < 0 and end < -data.shape[axis]:
-            end = None
-        picks[axis] = slice(starts[position], end, step)
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        past_front = step < 0 and end < -data.shape[axis]
+        picks[axis] = slice(start, None if past_front else end, step)
     return data[tuple(picks)]
 
 
@@ -91,8 +88,9 @@ def _divide(arrays: Sequence[Array | None], _: dict[str, Any]) -> Array:
     a, b = arrays[0], arrays[1]
     assert a is not None and b is not None
     if a.dtype.kind in "iu":
-        return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(a.dtype)  # C rounds to zero
-    return a / b
+        toward_zero = np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))  # as C rounds
+        return np.asarray(toward_zero, dtype=a.dtype)
+    return np.asarray(a / b)
 
 
 def _range(arrays: Sequence[Array | None], _: dict[str, Any]) -> Array:
@@ -217,4 +215,5 @@ def _reference(node: gs.Node, arrays: Sequence[Array | None], opset: int) -> lis
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
     feeds = {t.name: a for t, a in zip(node.inputs, arrays, strict=True) if a is not None}
-    return [np.asarray(array) for array in ReferenceEvaluator(model).run(None, feeds)]
+    results: Any = ReferenceEvaluator(model).run(None, feeds)  # pyright: ignore[reportUnknownMemberType]
+    return [np.asarray(array) for array in results]

@@ -10,7 +10,7 @@ import onnx
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from graphprune.ir import shape_of
+from graphprune.ir import dimensions, shape_of
 
 Feeds = dict[str, NDArray[Any]]
 Sizes = tuple[int, ...]
@@ -31,7 +31,7 @@ _CANDIDATES: tuple[tuple[int, int, int], ...] = (
 
 def inputs_of(graph: gs.Graph) -> list[gs.Variable]:
     """Return the inputs that must be fed."""
-    return [tensor for tensor in graph.inputs if not isinstance(tensor, gs.Constant)]
+    return [tensor for tensor in graph.inputs if isinstance(tensor, gs.Variable)]
 
 
 def is_dynamic(graph: gs.Graph, given: Mapping[str, Sizes] | None = None) -> bool:
@@ -40,7 +40,7 @@ def is_dynamic(graph: gs.Graph, given: Mapping[str, Sizes] | None = None) -> boo
         not isinstance(size, int) or size < 0
         for tensor in inputs_of(graph)
         if tensor.name not in (given or {})
-        for size in tensor.shape or ()
+        for size in dimensions(tensor)
     )
 
 
@@ -52,7 +52,7 @@ def shapes_to_try(graph: gs.Graph, given: Mapping[str, Sizes] | None = None) -> 
         symbols: dict[str, int] = {}
         result: dict[str, Sizes] = {}
         for tensor in inputs_of(graph):
-            shape = list(tensor.shape or ())
+            shape = dimensions(tensor)
             if tensor.name in given:
                 result[tensor.name] = given[tensor.name]
                 continue

@@ -12,6 +12,7 @@ from graphprune.aliases import resolve_aliases
 from graphprune.ir import is_default_domain
 from graphprune.model import Model
 from graphprune.rewire import detach
+from graphprune.weights import stored
 
 
 def fold(model: Model) -> Model:
@@ -41,7 +42,7 @@ def _values(node: gs.Node) -> Any:
         return None
     for name, value in node.attrs.items():
         if name == "value" and isinstance(value, gs.Constant):
-            return value._values
+            return stored(value)
         if name in ("value_int", "value_ints"):
             return np.array(value, dtype=np.int64)
         if name in ("value_float", "value_floats"):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import onnx_graphsurgeon as gs
 
-from graphprune.axes import Axis, Index
+from graphprune.axes import Axis
+from graphprune.positions import Index, units
 
 Kind = Literal["channels", "neurons", "heads", "head-dims", "width"]
 KINDS: tuple[Kind, ...] = ("channels", "neurons", "heads", "head-dims", "width")
@@ -21,7 +23,8 @@ class Place:
     Attributes:
         tensor: the constant.
         dim: the dimension.
-        units: for each position along the dimension the unit that lies there, or -1; int64, shape (size,).
+        axis: the axis along the dimension.
+        leaf: the group's leaf in it.
         role: 'out' (the operator produces the units), 'in' (it sums over them), 'vector' (one value a unit:
             bias, scale), 'other'.
         node: the operator that uses the constant.
@@ -30,10 +33,16 @@ class Place:
 
     tensor: gs.Constant
     dim: int
-    units: Index
+    axis: Axis = field(repr=False)
+    leaf: Axis = field(repr=False)
     role: Role
     node: gs.Node
     slot: int
+
+    @cached_property
+    def units(self) -> Index:
+        """For each position along the dimension the unit that lies there, or -1; int64, shape (size,)."""
+        return units(self.axis, self.leaf)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import onnx_graphsurgeon as gs
 
     from graphprune.groups import Group, Place
-    from graphprune.solve import Solution
+    from graphprune.solution import Solution
 
 Reduce = Callable[[NDArray[Any], Sequence[Slices]], list[Numbers]]
 Result = tuple[dict[str, Numbers], dict[str, str]]

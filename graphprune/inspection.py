@@ -18,7 +18,7 @@ from graphprune.ir import shape_of
 from graphprune.pipeline import run
 from graphprune.pruning import start
 from graphprune.registry import find
-from graphprune.solve import Applied, Solution
+from graphprune.solution import Applied, Solution
 from graphprune.state import made
 
 if TYPE_CHECKING:

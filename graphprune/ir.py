@@ -11,6 +11,8 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 from onnx_graphsurgeon.exporters.onnx_exporter import OnnxExporter
 
+from graphprune.weights import stored
+
 
 def attributes(node: gs.Node) -> dict[str, Any]:
     """Return the attributes of `node` by name."""
@@ -45,7 +47,7 @@ def constants(graph: gs.Graph) -> Iterator[gs.Constant]:
 
 def read(tensor: gs.Constant) -> NDArray[Any]:
     """Return the values of a constant without keeping them in the graph."""
-    values = tensor._values
+    values = stored(tensor)
     return values if isinstance(values, np.ndarray) else values.load()
 
 
@@ -54,13 +56,26 @@ def shape_of(tensor: gs.Constant) -> tuple[int, ...]:
     return tuple(int(size) for size in tensor.shape)
 
 
+def dimensions(tensor: gs.Tensor) -> list[int | str | None]:
+    """Return the sizes of a graph input as the model writes them: numbers, symbols, or None."""
+    return list(tensor.shape or ())
+
+
+def listed(value: Any) -> list[Any]:
+    """Return a list as a list of anything, for the type checkers."""
+    if not isinstance(value, list):
+        return [value]
+    items: Any = value
+    return list(items)
+
+
 def subgraphs(node: gs.Node) -> Iterator[gs.Graph]:
     """Yield the bodies of a control-flow node."""
     for value in node.attrs.values():
         if isinstance(value, gs.Graph):
             yield value
         elif isinstance(value, list):
-            yield from (item for item in value if isinstance(item, gs.Graph))
+            yield from (item for item in listed(value) if isinstance(item, gs.Graph))
 
 
 def captured(body: gs.Graph) -> set[str]:

@@ -157,7 +157,8 @@ def _operands(text: str) -> tuple[Operand, ...]:
 
 
 def _operand(text: str) -> Operand:
-    tokens, end = [], 0
+    tokens: list[str] = []
+    end = 0
     while end < len(text.rstrip()):
         found = _TOKEN.match(text, end)
         if not found:

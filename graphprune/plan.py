@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from graphprune.axes import Index
 from graphprune.errors import Usage
 from graphprune.groups import Group
+from graphprune.positions import Index
 
 VERSION = 1
 

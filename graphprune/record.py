@@ -10,9 +10,9 @@ from graphprune.pipeline_text import show
 from graphprune.state import Pass, State
 
 if TYPE_CHECKING:
+    from graphprune.checks import Verification
     from graphprune.plan import Plan
-    from graphprune.solve import Solution
-    from graphprune.verify import Verification
+    from graphprune.solution import Solution
 
 VERSION = 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from graphprune.errors import Environment, Refused
 from graphprune.feeds import Feeds
+from graphprune.ir import constants, listed
 from graphprune.model import Model, save, to_proto
+from graphprune.weights import stored
 
 _IN_MEMORY = 1_500_000_000
 
 
 @contextmanager
-def session(model: Model, *, optimised: bool = False) -> Iterator[ort.InferenceSession]:
+def session(model: Model, *, optimised: bool = False) -> Generator[ort.InferenceSession]:
     """Open `model` in ONNX Runtime on the CPU; large models go through a temporary file.
 
     Raises:
@@ -47,25 +50,22 @@ def session(model: Model, *, optimised: bool = False) -> Iterator[ort.InferenceS
 
 
 def _weight_bytes(model: Model) -> int:
-    from graphprune.ir import constants
-
-    return sum(int(tensor._values.nbytes) for tensor in constants(model.graph))
+    return sum(int(stored(tensor).nbytes) for tensor in constants(model.graph))
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:300]
 
 
-_STATE = ort.capi.onnxruntime_pybind11_state
 _ORT_ERRORS: tuple[type[Exception], ...] = (
-    _STATE.Fail,
-    _STATE.InvalidArgument,
-    _STATE.InvalidGraph,
-    _STATE.InvalidProtobuf,
-    _STATE.NoSuchFile,
-    _STATE.NotImplemented,
-    _STATE.RuntimeException,
-    _STATE.EPFail,
+    state.EPFail,
+    state.Fail,
+    state.InvalidArgument,
+    state.InvalidGraph,
+    state.InvalidProtobuf,
+    state.NoSuchFile,
+    state.NotImplemented,
+    state.RuntimeException,
 )
 
 
@@ -88,5 +88,5 @@ def run(opened: ort.InferenceSession, feeds: Feeds) -> list[NDArray[Any]]:
         ) from error
     flat: list[NDArray[Any]] = []
     for result in results:
-        flat += [np.asarray(item) for item in result] if isinstance(result, list) else [np.asarray(result)]
+        flat += [np.asarray(item) for item in listed(result)]
     return flat

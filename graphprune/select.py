@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from math import floor
@@ -12,11 +11,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.cost import Cost, cost
+from graphprune.cost import cost
 from graphprune.errors import Negative, Refused, Usage
 from graphprune.groups import KINDS, Group
 from graphprune.plan import Plan
-from graphprune.solve import Solution
+from graphprune.solution import Solution
+from graphprune.target import read_target
 
 Numbers = NDArray[np.float64]
 Scope = Literal["local", "global", "isomorphic"]
@@ -213,44 +213,11 @@ def _rounded(group: Group, stay: int, choice: Choice) -> int:
     return stay
 
 
-_TARGET = re.compile(r"(macs|params|size)\s*=\s*([0-9.]+)\s*(x|%|[kKMGT]?B?)$")
-_BYTES = {"": 1.0, "B": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-
-
-def target(text: str, before: Cost) -> tuple[Callable[[Cost], int], float]:
-    """Read a target: return what measures a cost, and the largest value that is allowed.
-
-    Example:
-        >>> measure, limit = target("macs=0.5x", Cost(10, 200, 40))
-        >>> measure(before := Cost(10, 200, 40)), limit
-        (200, 100.0)
-    """
-    found = _TARGET.match(text.strip())
-    if not found:
-        raise Usage(f"target '{text}' cannot be read", "write macs=0.5x, params=0.5x or size=20MB")
-    name, number, unit = found.groups()
-    try:
-        value = float(number)
-    except ValueError as error:
-        raise Usage(f"target '{text}' has no number", "write macs=0.5x, params=0.5x or size=20MB") from error
-
-    def measure(price: Cost) -> int:
-        return {"macs": price.macs, "params": price.params, "size": price.bytes}[name]
-
-    if unit in ("x", "%"):
-        limit = value * measure(before) / (100 if unit == "%" else 1)
-    else:
-        limit = value * _BYTES[unit.rstrip("B") if unit != "B" else "B"]
-    if limit <= 0:
-        raise Usage(f"target '{text}' leaves nothing", "write macs=0.5x, params=0.5x or size=20MB")
-    return measure, limit
-
-
 def _reach(
     solution: Solution, groups: Sequence[Group], scores: Mapping[str, Numbers], choice: Choice
 ) -> Plan:
     """Find the smallest ratio whose plan meets the target, by bisection."""
-    measure, limit = target(choice.target, cost(solution))
+    measure, limit = read_target(choice.target, cost(solution))
 
     def at(ratio: float) -> tuple[Plan, int]:
         plan = _plan(groups, scores, replace(choice, ratio=ratio, target=""))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,22 @@ from numpy.typing import NDArray
 from onnx import TensorProto, shape_inference
 
 from graphprune import evaluate
-from graphprune.ir import captured, constants, is_default_domain, node_proto, read, shape_of, subgraphs
+from graphprune.ir import (
+    captured,
+    constants,
+    dimensions,
+    is_default_domain,
+    node_proto,
+    read,
+    shape_of,
+    subgraphs,
+)
 
 Sizes = tuple[int, ...]
 _BATCH_PRIMES = (61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157)
 _OPEN_PRIMES = 10007
 _SAME_SHAPE = {"FusedConv": ("Conv", 3), "FusedGemm": ("Gemm", 3)}
-"""Operators without a schema of their own, with the one whose inference fits and how many operands it takes."""
+"""Operators without a schema, with the one whose inference fits and how many operands it takes."""
 Derive = Callable[[gs.Node, "Shapes", int], Sequence[Sizes | None]]
 
 
@@ -86,7 +96,7 @@ def _infer(graph: gs.Graph, inputs: Mapping[str, Sizes], scale: int, derive: Der
             shapes.sizes[tensor.name] = inputs[tensor.name]
             continue
         sizes: list[int] = []
-        for position, size in enumerate(tensor.shape or ()):
+        for position, size in enumerate(dimensions(tensor)):
             symbol = size if isinstance(size, str) and size else f"{tensor.name}.{position}"
             if not isinstance(size, int) or size < 0:
                 if symbol not in shapes.symbols:
@@ -100,7 +110,7 @@ def _infer(graph: gs.Graph, inputs: Mapping[str, Sizes], scale: int, derive: Der
     for tensor in constants(graph):
         shapes.sizes[tensor.name] = shape_of(tensor)
         shapes.fixed.add(tensor.name)
-        if np.prod(shape_of(tensor), dtype=np.float64) <= evaluate.LIMIT and _is_small_type(tensor):
+        if prod(shape_of(tensor)) <= evaluate.LIMIT and _is_small_type(tensor):
             shapes.values[tensor.name] = read(tensor)
     _infer_whole(graph, shapes)
     _walk(graph, shapes, derive)
@@ -110,7 +120,7 @@ def _infer(graph: gs.Graph, inputs: Mapping[str, Sizes], scale: int, derive: Der
 def _is_small_type(tensor: gs.Constant) -> bool:
     """Whether the values of a constant may matter for shapes: integers, and single floats."""
     kind = np.dtype(tensor.dtype).kind
-    return kind in "iub" or (kind == "f" and np.prod(shape_of(tensor), dtype=np.float64) <= 8)
+    return kind in "iub" or (kind == "f" and prod(shape_of(tensor)) <= 8)
 
 
 def _element_type(tensor: gs.Tensor) -> int:
@@ -155,7 +165,7 @@ def _infer_whole(graph: gs.Graph, shapes: Shapes) -> None:
     model = onnx.helper.make_model(lean, opset_imports=list(graph.import_domains or []))
     try:
         inferred = shape_inference.infer_shapes(model, data_prop=True)
-    except Exception:  # the inference raises many kinds; what it leaves open is filled in node by node
+    except Exception:  # noqa: BLE001 - many kinds are raised; what stays open is filled in node by node
         return
     for info in [*inferred.graph.value_info, *inferred.graph.output]:
         kind = info.type.tensor_type
@@ -228,7 +238,7 @@ def small_values(
 def _constant_node(node: gs.Node) -> list[NDArray[Any]] | None:
     for name, value in node.attrs.items():
         if name == "value" and isinstance(value, gs.Constant):
-            small = np.prod(shape_of(value), dtype=np.float64) <= evaluate.LIMIT and _is_small_type(value)
+            small = prod(shape_of(value)) <= evaluate.LIMIT and _is_small_type(value)
             return [read(value)] if small else None
         if name in ("value_int", "value_ints"):
             return [np.array(value, dtype=np.int64)]
@@ -293,5 +303,5 @@ def _infer_outputs(
         return shape_inference.infer_node_outputs(
             schema, proto, types, data, opset_imports=imports or None, ir_version=10
         )
-    except Exception:  # no schema, or sizes that do not fit: the outputs stay unknown and are pinned
+    except Exception:  # noqa: BLE001 - no schema, or sizes that do not fit: the outputs are pinned
         return {}

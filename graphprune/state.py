@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from graphprune.errors import Usage
 
 if TYPE_CHECKING:
+    from graphprune.checks import Verification
     from graphprune.cut import Cut
     from graphprune.importance import Scores
     from graphprune.model import Model
     from graphprune.plan import Plan
-    from graphprune.solve import Solution
-    from graphprune.verify import Verification
+    from graphprune.solution import Solution
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,6 @@ class State:
         return getattr(self, name) is not None
 
 
-@runtime_checkable
 class Pass(Protocol):
     """A step of the pipeline: a frozen dataclass whose fields are its options everywhere.
 

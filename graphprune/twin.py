@@ -1,9 +1,9 @@
 """The masked twin: the original at full size, in which removed units cannot be seen by anybody.
 
-What a cut must equal. Wherever removed positions enter a sum, one factor is zero there (at the consumer, since
-f(0) need not be 0); an operator that mixes the units of a cut axis (a norm, a mean, a softmax) sees the kept
-positions alone, and its results are put back where they belong. The twin is built from the positions that the
-cut recorded at each node; it knows nothing of groups.
+What a cut must equal. Wherever removed positions enter a sum, one factor is zero there (at the consumer,
+since f(0) need not be 0); an operator that mixes the units of a cut axis (a norm, a mean, a softmax) sees
+the kept positions alone, and its results are put back where they belong. The twin is built from the
+positions that the cut recorded at each node; it knows nothing of groups.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ import onnx
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from graphprune.cut import Cut, Cuts, Trace
+from graphprune.cut import Cut
 from graphprune.ir import read
 from graphprune.rewire import detach, set_input
 from graphprune.shapes import Shapes
+from graphprune.surgery import Cuts, Trace
 
 
 class _Builder:

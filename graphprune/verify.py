@@ -12,13 +12,14 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune.checks import Check, Verification, difference, limit_of
-from graphprune.cut import Cut, Cuts
+from graphprune.cut import Cut
 from graphprune.errors import Negative, Refused
 from graphprune.feeds import Feeds, Sizes, is_dynamic, random_feeds, shapes_to_try
 from graphprune.model import Model, outline
 from graphprune.probes import expose, probes
 from graphprune.runtime import run, session
 from graphprune.shapes import Shapes
+from graphprune.surgery import Cuts
 from graphprune.twin import twin
 
 
@@ -86,6 +87,7 @@ def _compare(
 ) -> Verification:
     checks: list[Check] = []
     done = 0
+    refusal = Refused("there are no inputs to compare on", "give some")
     with session(a) as left, session(b) as right:
         names = [output.name for output in left.get_outputs()]
         for values in feeds or _random(a.graph, sizes, seed):
@@ -168,7 +170,7 @@ def check_valid(model: Model) -> None:
     """
     lean = outline(model)
     try:
-        onnx.checker.check_model(_without_data(lean))
+        onnx.checker.check_model(_without_data(lean))  # pyright: ignore[reportUnknownMemberType]
     except onnx.checker.ValidationError as error:
         raise Negative(
             f"the pruned model is not valid: {str(error).splitlines()[0]}", "please report this"

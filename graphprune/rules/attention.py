@@ -10,9 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import sqrt
 
-from graphprune.rules.site import Edit, Row, Site, Table, Unruly, Written, text
+from graphprune.rules.site import AttentionRole, Edit, Row, Site, Table, Unruly, Written, text
 
-_ROLES = {"k": "heads", "r": "heads", "h": "heads", "d": "head-dims", "e": "head-dims"}
+_ROLES: dict[str, AttentionRole] = {
+    "k": "heads",
+    "r": "heads",
+    "h": "heads",
+    "d": "head-dims",
+    "e": "head-dims",
+}
 
 
 def _scale(edit: Edit, full: int) -> Written:
@@ -110,7 +116,7 @@ def _multi_head_patch(edit: Edit) -> Written:
 def _packed(site: Site) -> str:
     """Rule of com.microsoft.Attention: one weight for queries, keys and values."""
     heads = int(site.attribute("num_heads"))
-    sizes = [int(size) for size in site.attribute("qkv_hidden_sizes") or []]
+    sizes = site.numbers("qkv_hidden_sizes")
     if sizes and len(set(sizes)) != 1:
         raise Unruly("its queries, keys and values have different sizes")
     if int(site.attribute("do_rotary", 0)):

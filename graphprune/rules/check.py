@@ -1,8 +1,8 @@
 """Check a rule against the operator itself: cut what it permits, run both, compare.
 
-The operator's operands become constants, so that nothing pins their axes. Every group that the rule yields is
-cut to half, in a shuffled order; the cut operator must give what the masked operator gives at the positions that
-stay. This is how every row of the table is tested, and how a row of your own can be.
+The operator's operands become constants, so that nothing pins their axes. Every group that the rule yields
+is cut to half, in a shuffled order; the cut operator must give what the masked operator gives at the
+positions that stay. This is how every row of the table is tested, and how a row of your own can be.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import onnx
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from graphprune.axes import keep
 from graphprune.cut import cut
 from graphprune.errors import Refused
 from graphprune.model import Model, from_proto
 from graphprune.plan import Plan
+from graphprune.positions import keep
 from graphprune.runtime import run, session
-from graphprune.solve import Solution, solve
+from graphprune.solution import Solution
+from graphprune.solve import solve
 from graphprune.twin import twin
 
 

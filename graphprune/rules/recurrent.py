@@ -1,4 +1,4 @@
-"""Recurrent operators. A hidden unit is one column of the recurrent weight, whose sum it enters at every step."""
+"""Recurrent operators: a hidden unit enters the sums of all hidden units at every step."""
 
 from __future__ import annotations
 

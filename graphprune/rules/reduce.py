@@ -6,10 +6,7 @@ from graphprune.rules.site import Row, Site, Table, Unruly, named, text
 
 
 def _axes(site: Site, rank: int) -> set[int]:
-    if site.has(1):
-        axes = site.integers(1, "axes")
-    else:
-        axes = [int(axis) for axis in site.attribute("axes") or []]
+    axes = site.integers(1, "axes") if site.has(1) else site.numbers("axes")
     if axes:
         return {axis % rank for axis in axes}
     return set() if site.attribute("noop_with_empty_axes", 0) else set(range(rank))

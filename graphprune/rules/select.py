@@ -150,7 +150,8 @@ def _pad(site: Site) -> str:
 
 def _pad_patch(edit: Edit) -> Written:
     dims = named(len(edit.site.sizes(0)))
-    begins, ends = [], []
+    begins: list[int] = []
+    ends: list[int] = []
     for axis, (before, after) in _pad_amounts(edit.site).items():
         name, sign = dims[axis], 1 if before + after > 0 else -1
         begins.append(sign * edit.kept[f"p{name}"] if before and f"p{name}" in edit.kept else before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx_graphsurgeon as gs
@@ -41,6 +41,11 @@ class Site:
     def attribute(self, name: str, default: Any = None) -> Any:
         """Return an attribute of the node."""
         return self.node.attrs.get(name, default)
+
+    def numbers(self, name: str) -> list[int]:
+        """Return an attribute of integers; an empty list where the node does not have it."""
+        given: list[Any] = self.node.attrs.get(name) or []
+        return [int(item) for item in given]
 
     def has(self, slot: int) -> bool:
         """Whether operand `slot` is there."""
@@ -97,6 +102,7 @@ class Edit:
     values: tuple[NDArray[Any] | None, ...]
 
 
+AttentionRole = Literal["heads", "head-dims"]
 Written = dict[int | str, Any]
 """What a patch wants written: operands by position (integer arrays), attributes by name."""
 RuleOf = Callable[[Site], str]
@@ -111,14 +117,14 @@ class Row:
         rule: the rule's text, or a function that returns it.
         patch: what to write into attributes and operands after a cut.
         zeros: for an operand of integers, the operand that holds its zero point.
-        roles: what names of the rule are: 'heads' or 'head-dims'.
+        roles: which names of the rule are heads, which head dims.
         sizes: the operands that only say sizes; their values follow the cut.
     """
 
     rule: str | RuleOf
     patch: PatchOf | None = None
     zeros: Mapping[int, int] = field(default_factory=dict[int, int])
-    roles: Mapping[str, str] = field(default_factory=dict[str, str])
+    roles: Mapping[str, AttentionRole] = field(default_factory=dict[str, "AttentionRole"])
     sizes: tuple[int, ...] = ()
 
 

@@ -1,0 +1,138 @@
+"""Rewrite the sizes that operators are given, and restore values that were computed from shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import gcd
+from typing import Any
+
+import numpy as np
+import onnx_graphsurgeon as gs
+from numpy.typing import NDArray
+
+from graphprune import rules
+from graphprune.errors import Refused
+from graphprune.ir import label
+from graphprune.rewire import set_input
+from graphprune.shapes import small_values
+from graphprune.solution import Applied
+from graphprune.surgery import Trace, Work, fresh, take
+
+_Sizes = NDArray[np.int64]
+
+
+def patch(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None:
+    """Write the sizes that the operator is given, where its axes have others now."""
+    row, bound, site = applied.row, applied.bound, applied.site
+    assert row is not None and bound is not None
+    after = tuple(work.values.get(tensor.name) if tensor.name else None for tensor in node.inputs)
+    changed = (
+        trace.inputs
+        or trace.outputs
+        or any(_differs(site.value(slot), after[slot]) for slot in row.sizes if slot < len(after))
+    )
+    if row.patch is None or not changed:
+        return
+    edit = rules.Edit(
+        site,
+        tuple(None if axes is None else tuple(map(work.count, axes)) for axes in applied.inputs),
+        tuple(None if axes is None else tuple(map(work.count, axes)) for axes in applied.outputs),
+        {name: work.count(axis) for name, axis in bound.names.items()},
+        after,
+    )
+    for place, wanted in row.patch(edit).items():
+        if isinstance(place, str):
+            if wanted is None:
+                node.attrs.pop(place, None)
+            elif node.attrs.get(place) != wanted:
+                node.attrs[place] = wanted
+        else:
+            _write_operand(node, place, np.asarray(wanted, dtype=np.int64), work)
+
+
+def _differs(a: NDArray[Any] | None, b: NDArray[Any] | None) -> bool:
+    return a is not None and b is not None and not np.array_equal(a, b)
+
+
+def _write_operand(node: gs.Node, slot: int, wanted: NDArray[np.int64], work: Work) -> None:
+    """Make operand `slot` hold `wanted`, keeping what is computed at run time where that comes out right."""
+    while len(node.inputs) <= slot:
+        node.inputs.append(gs.Variable.empty())
+    tensor = node.inputs[slot]
+    current = work.values.get(tensor.name) if tensor.name else None
+    if current is None or isinstance(tensor, gs.Constant):
+        if current is not None and np.array_equal(current.reshape(-1), wanted.reshape(-1)):
+            return
+        dtype = np.int64 if current is None else current.dtype
+        shape = wanted.shape if current is None or current.size != wanted.size else current.shape
+        value = wanted.astype(dtype).reshape(shape)
+        constant = gs.Constant(fresh(f"{tensor.name or node.outputs[0].name + '_sizes'}_cut", work), value)
+        set_input(node, slot, constant)
+        work.values[constant.name], work.sizes[constant.name] = value, tuple(value.shape)
+        return
+    flat, target = current.reshape(-1), wanted.reshape(-1)
+    if np.array_equal(flat, target):
+        return
+    _scale(node, slot, *_factors(node, flat.tolist(), target.tolist()), work)
+    work.values[node.inputs[slot].name] = wanted.astype(current.dtype).reshape(current.shape)
+
+
+def _factors(node: gs.Node, have: list[int], want: list[int]) -> tuple[_Sizes, _Sizes, _Sizes]:
+    """Return divisors, factors and offsets that turn sizes computed at run time into the wanted ones.
+
+    A size that came out as 0 (channels over a group count that the cut undercut) does not depend on the
+    inputs any more: it is replaced.
+    """
+    divisors, multiples, offsets = (np.full(len(have), n, np.int64) for n in (1, 1, 0))
+    for i, (old, new) in enumerate(zip(have, want, strict=True)):
+        if old == new:
+            continue
+        if old < 0 or new <= 0:
+            raise Refused(
+                f"{label(node)} computes sizes {have} at run time that would have to become {want}",
+                "leave the groups of this operator alone with --ignore",
+            )
+        if old == 0:
+            multiples[i], offsets[i] = 0, new
+        else:
+            divisors[i], multiples[i] = old // gcd(old, new), new // gcd(old, new)
+    return divisors, multiples, offsets
+
+
+def _scale(
+    node: gs.Node, slot: int, divisor: NDArray[Any], factor: NDArray[Any], offset: NDArray[Any], work: Work
+) -> None:
+    """Insert `operand / divisor * factor + offset` before operand `slot`."""
+    tensor = node.inputs[slot]
+    value = work.values[tensor.name]
+    for op, array, neutral in (("Div", divisor, 1), ("Mul", factor, 1), ("Add", offset, 0)):
+        if np.all(array == neutral):
+            continue
+        result = gs.Variable(fresh(f"{tensor.name}_{op.lower()}", work))
+        by = np.ascontiguousarray(array.astype(value.dtype).reshape(value.shape))
+        constant = gs.Constant(fresh(f"{result.name}_by", work), by)
+        work.new.append(gs.Node(op, name=result.name, inputs=[node.inputs[slot], constant], outputs=[result]))
+        set_input(node, slot, result)
+        work.sizes[result.name] = tuple(value.shape)
+
+
+def restore(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None:
+    """Give the operator the values that it was given before, where the cut changed them on the way."""
+    skip: Sequence[int] = applied.row.sizes if applied.row is not None else ()
+    if node.op in ("Shape", "Size") or small_values(node, work.values, work.sizes, applied.site.opset):
+        return
+    for slot, tensor in enumerate(node.inputs):
+        old = applied.site.value(slot)
+        new = work.values.get(tensor.name) if tensor.name else None
+        if slot in skip or old is None or new is None or isinstance(tensor, gs.Constant):
+            continue
+        expected = take(old, trace.inputs.get(slot, {}))
+        if np.array_equal(new, expected) or new.shape != expected.shape:
+            continue
+        if work.solution.shapes.symbols and new.dtype.kind == "f" and np.all(new != 0):
+            _scale(node, slot, np.ones_like(new), expected / new, np.zeros_like(new), work)
+        elif work.solution.shapes.symbols and new.dtype.kind in "iu":
+            _write_operand(node, slot, expected.astype(np.int64), work)
+        else:
+            kept = gs.Constant(fresh(f"{tensor.name}_kept", work), np.ascontiguousarray(expected))
+            set_input(node, slot, kept)

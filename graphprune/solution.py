@@ -1,0 +1,64 @@
+"""What solving a graph yields: the rule applied at each node, and the groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import onnx_graphsurgeon as gs
+
+from graphprune import rules
+from graphprune.bind import Axes, Bound
+from graphprune.groups import Group
+from graphprune.notation import Rule
+from graphprune.shapes import Shapes
+
+
+@dataclass(frozen=True)
+class Applied:
+    """One node with the rule that was applied to it.
+
+    Attributes:
+        site: what the rule saw.
+        row: the operator's row, or None where everything is pinned.
+        rule: the parsed rule, likewise.
+        bound: the names of the rule bound to axes, likewise.
+        inputs: axes by operand (None: absent or of unknown rank).
+        outputs: axes by output.
+        reason: why everything is pinned, or ''.
+    """
+
+    site: rules.Site
+    row: rules.Row | None
+    rule: Rule | None
+    bound: Bound | None
+    inputs: tuple[Axes | None, ...]
+    outputs: tuple[Axes | None, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The axes of a graph.
+
+    Attributes:
+        graph: the graph that was solved.
+        shapes: its concrete sizes.
+        nodes: what was applied to each node, in the order of `graph.nodes`.
+        groups: all groups in order of first appearance, also those that are not prunable.
+    """
+
+    graph: gs.Graph
+    shapes: Shapes
+    nodes: tuple[Applied, ...]
+    groups: tuple[Group, ...]
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Group]:
+        """The groups by name."""
+        return {group.name: group for group in self.groups}
+
+    def group(self, name: str) -> Group:
+        """Return the group called `name`; KeyError where there is none."""
+        return self.by_name[name]

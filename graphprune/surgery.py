@@ -1,0 +1,91 @@
+"""A cut under way: what stays of every tensor, and the graph that is being made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx_graphsurgeon as gs
+from numpy.typing import NDArray
+
+from graphprune.axes import Axis, find
+from graphprune.bind import Axes
+from graphprune.positions import Index, keep
+from graphprune.shapes import Sizes
+from graphprune.solution import Solution
+
+Cuts = dict[int, Index]
+"""Dimension -> the positions that stay, in order."""
+Key = tuple[tuple[int, bytes], ...]
+"""Cuts as a key of dictionaries."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What the cut did around one node, for the proof: it names tensors and positions, never groups.
+
+    Attributes:
+        inputs: positions that stay, by operand and dimension, where not all do.
+        outputs: the same by output.
+        consumed: (operand, dimension) where removed positions must be masked with zeros.
+        mixed: whether the operator mixes a cut axis, so that it must see the kept positions alone.
+        zeros: for an operand of integers, the operand that holds its zero point.
+    """
+
+    inputs: dict[int, Cuts]
+    outputs: dict[int, Cuts]
+    consumed: tuple[tuple[int, int], ...]
+    mixed: bool
+    zeros: dict[int, int]
+
+
+@dataclass
+class Work:
+    """A cut under way: what stays, the graph that is being made, and what is known of its small tensors."""
+
+    solution: Solution
+    kept: dict[int, Index]
+    graph: gs.Graph
+    nodes: list[gs.Node]
+    new: list[gs.Node] = field(default_factory=list[gs.Node])
+    constants: dict[tuple[str, Key], gs.Constant] = field(
+        default_factory=dict["tuple[str, Key]", gs.Constant]
+    )
+    variants: dict[str, list[Key]] = field(default_factory=dict[str, "list[Key]"])
+    names: set[str] = field(default_factory=set[str])
+    values: dict[str, NDArray[Any]] = field(default_factory=dict[str, NDArray[Any]])
+    sizes: dict[str, Sizes] = field(default_factory=dict[str, Sizes])
+    memo: dict[int, Index | None] = field(default_factory=dict[int, "Index | None"])
+
+    def keep(self, axis: Axis) -> Index | None:
+        """Return the positions along `axis` that stay, or None where all stay."""
+        root = find(axis)
+        if id(root) not in self.memo:
+            self.memo[id(root)] = keep(root, lambda part: self.kept.get(id(part)))
+        return self.memo[id(root)]
+
+    def count(self, axis: Axis) -> int:
+        """Return how many positions along `axis` stay."""
+        index = self.keep(axis)
+        return axis.size if index is None else index.size
+
+    def cuts(self, axes: Axes | None) -> Cuts:
+        """Return the dimensions of a tensor with these axes that are cut."""
+        kept = {dim: self.keep(axis) for dim, axis in enumerate(axes or ())}
+        return {dim: index for dim, index in kept.items() if index is not None}
+
+
+def fresh(base: str, work: Work) -> str:
+    name, number = base, 1
+    while name in work.names:
+        number += 1
+        name = f"{base}{number}"
+    work.names.add(name)
+    return name
+
+
+def take(array: NDArray[Any], cuts: Cuts) -> NDArray[Any]:
+    for dim, index in cuts.items():
+        array = np.take(array, index, axis=dim)
+    return array
