@@ -61,6 +61,11 @@ def distances(values: NDArray[Any], places: Sequence[Slices]) -> list[Numbers]:
 
 
 def _distances(slices: Values) -> Numbers:
+    with np.errstate(invalid="ignore"):
+        return _row_sums(slices)
+
+
+def _row_sums(slices: Values) -> Numbers:
     squares = np.einsum("uk,uk->u", slices, slices)
     sums = np.empty(len(slices))
     rows = max(1, 8 * CHUNK // max(1, len(slices)))

@@ -172,12 +172,18 @@ def test_weights_of_every_float_type_are_judged_alike(dtype: Any) -> None:
     assert numbers == pytest.approx(of_units(solved(PERCEPTRON, w=W, v=V), "l2"))
 
 
+@pytest.mark.parametrize("by", ["l1", "l2", "fpgm"])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_weight_that_is_not_finite_is_refused_by_name(value: float) -> None:
+def test_a_weight_that_is_not_finite_is_refused_by_name(value: float, by: str) -> None:
     broken = W.copy()
     broken[0, 0] = value
     with pytest.raises(Refused, match="weight w of MatMul 'first'"):
-        score(solved(PERCEPTRON, w=broken, v=V))
+        score(solved(PERCEPTRON, w=broken, v=V), by)
+
+
+def test_a_weight_whose_square_is_no_float_is_refused_by_name() -> None:
+    with pytest.raises(Refused, match="weight w of MatMul 'first'"):
+        score(solved(PERCEPTRON, w=W * np.float32(1e25), v=V))
 
 
 def test_weights_of_zeros_give_zeros() -> None:

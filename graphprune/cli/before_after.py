@@ -64,5 +64,5 @@ def proven(proof: Proof | None) -> str:
     return (
         f"Exactness: {verdict}; relative L2 distance to the masked original {proof.distance:.1e} "
         f"(limit {proof.limit:.0e}), largest difference {proof.largest:.1e}, "
-        f"{proof.comparisons} output(s) compared at {' and at '.join(proof.shapes) or 'no inputs'}."
+        f"tensors compared: {proof.comparisons}, at {' and at '.join(proof.shapes) or 'no inputs'}."
     )
