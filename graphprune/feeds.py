@@ -83,10 +83,19 @@ def _random(tensor: gs.Variable, sizes: Sizes, length: int, generator: np.random
     dtype = tensor.dtype if tensor.dtype is not None else np.float32
     dtype = onnx.helper.tensor_dtype_to_np_dtype(dtype) if isinstance(dtype, int) else np.dtype(dtype)
     if dtype.kind == "b":
-        return generator.random(sizes) < 0.75
+        return np.asarray(generator.random(sizes) < 0.75)
     if dtype.kind in "iu":
-        return generator.integers(0, length, sizes).astype(dtype)
-    return generator.standard_normal(sizes).astype(dtype)
+        return np.asarray(generator.integers(0, length, sizes)).astype(dtype)
+    return np.asarray(generator.standard_normal(sizes)).astype(dtype)
+
+
+def redrawn(feeds: Feeds, seed: int) -> Feeds:
+    """Return inputs of the same shapes with other values: floats drawn anew, the rest as it was."""
+    generator = np.random.default_rng(seed)
+    return {
+        name: generator.standard_normal(array.shape).astype(array.dtype) if array.dtype.kind == "f" else array
+        for name, array in feeds.items()
+    }
 
 
 def _table_length(tensor: gs.Tensor, depth: int = 4) -> int:

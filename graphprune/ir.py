@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -65,8 +65,7 @@ def listed(value: Any) -> list[Any]:
     """Return a list as a list of anything, for the type checkers."""
     if not isinstance(value, list):
         return [value]
-    items: Any = value
-    return list(items)
+    return list(cast("Sequence[Any]", value))
 
 
 def subgraphs(node: gs.Node) -> Iterator[gs.Graph]:

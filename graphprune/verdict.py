@@ -19,6 +19,11 @@ def demand_equal(verification: Verification, reference: str) -> None:
             f"nothing is proved: every tensor that was compared with {reference} is constant",
             "try other inputs with --seed or --shape, or remove less",
         )
+    if verification.vacuous:
+        raise Negative(
+            "nothing is proved: every output is the same for all inputs that were tried",
+            "give shapes on which the model answers with --shape",
+        )
     failed = [check for check in verification.checks if not check.passed]
     worst = verification.worst
     raise Negative(
