@@ -186,6 +186,8 @@ def _note(dim: Dim, place: tuple[int, int], rule: Rule, bound: Bound, survivors:
         axis = bound.names[dim.name]
         if dim.mark == "!":
             bound.mixed.append(axis)
+        elif dim.mark == "_":
+            bound.pins.append((axis, ""))
         elif dim.mark == "~" or dim.name not in survivors:
             bound.consumed.append((dim.name, *place))
     elif isinstance(dim, Factors | Parts):

@@ -15,6 +15,7 @@ from graphprune.positions import Index, keep
 from graphprune.solution import Applied, Solution
 
 Count = Callable[[Axis], int]
+Stays = Callable[[Axis], "Index | None"]
 
 
 @dataclass(frozen=True)
@@ -30,36 +31,41 @@ class Cost:
     bytes: int
 
 
-def counter(solution: Solution, plan: Plan | None) -> Count:
-    """Return the function that says how many positions of an axis stay under `plan`."""
-    if plan is None:
-        return lambda axis: axis.size
-    kept: dict[int, Index] = {id(find(solution.group(name).axis)): index for name, index in plan.keep.items()}
-    memo: dict[int, int] = {}
+def _stays(solution: Solution, plan: Plan | None) -> Stays:
+    """Return the function that says which positions of an axis stay under `plan`, None where all do."""
+    keeps = {} if plan is None else plan.keep
+    kept: dict[int, Index] = {id(find(solution.group(name).axis)): index for name, index in keeps.items()}
+    memo: dict[int, Index | None] = {}
 
-    def count(axis: Axis) -> int:
+    def stays(axis: Axis) -> Index | None:
         root = find(axis)
         if id(root) not in memo:
-            index = keep(root, lambda part: kept.get(id(part)))
-            memo[id(root)] = root.size if index is None else index.size
+            memo[id(root)] = keep(root, lambda part: kept.get(id(part)))
         return memo[id(root)]
 
-    return count
+    return stays
 
 
 def cost(solution: Solution, plan: Plan | None = None) -> Cost:
     """Return what the model costs under `plan`, or as it is."""
-    count = counter(solution, plan)
+    stays = _stays(solution, plan)
+
+    def count(axis: Axis) -> int:
+        index = stays(axis)
+        return axis.size if index is None else index.size
+
     params = size = macs = 0
-    seen: set[tuple[int, tuple[int, ...]]] = set()
+    seen: set[tuple[int, tuple[bytes | None, ...]]] = set()
     for node, applied in zip(solution.graph.nodes, solution.nodes, strict=True):
         for tensor, axes in zip(node.inputs, applied.inputs, strict=True):
             if not isinstance(tensor, gs.Constant) or axes is None:
                 continue
             sizes = tuple(count(axis) for axis in axes)
-            if (id(tensor), sizes) in seen:
+            # Uses of one constant that keep other positions get a constant each.
+            kept = tuple(None if index is None else index.tobytes() for index in map(stays, axes))
+            if (id(tensor), kept) in seen:
                 continue
-            seen.add((id(tensor), sizes))
+            seen.add((id(tensor), kept))
             dtype = np.dtype(tensor.dtype)
             size += prod(sizes) * dtype.itemsize
             if dtype.kind not in "bO" and not (dtype.kind in "iu" and dtype.itemsize >= 4):

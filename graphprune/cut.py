@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 import onnx_graphsurgeon as gs
 
 from graphprune.axes import find
+from graphprune.evaluate import small_values
 from graphprune.ir import read
 from graphprune.model import Model
 from graphprune.plan import Plan
 from graphprune.rewire import set_input, sweep
 from graphprune.rewrite import patch, restore
-from graphprune.shapes import small_values
 from graphprune.solution import Applied, Solution
 from graphprune.surgery import Cuts, Key, Trace, Work, fresh, take
 from graphprune.weights import Weight, stored

@@ -6,7 +6,8 @@ numpy functions, since a decoder has thousands of them; the rest goes through on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import onnx
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from graphprune.ir import attributes, node_proto
+from graphprune.ir import attributes, is_default_domain, node_proto, read, shape_of
 
 Array = NDArray[Any]
 LIMIT = 4096
@@ -217,3 +218,46 @@ def _reference(node: gs.Node, arrays: Sequence[Array | None], opset: int) -> lis
     feeds = {t.name: a for t, a in zip(node.inputs, arrays, strict=True) if a is not None}
     results: Any = ReferenceEvaluator(model).run(None, feeds)  # pyright: ignore[reportUnknownMemberType]
     return [np.asarray(array) for array in results]
+
+
+def small_values(
+    node: gs.Node, values: Mapping[str, Array], sizes: Mapping[str, tuple[int, ...]], opset: int
+) -> list[Array] | None:
+    """Return the outputs of `node` where they follow from known sizes and small known values."""
+    if node.op in ("Shape", "Size") and is_default_domain(node):
+        known = sizes.get(node.inputs[0].name)
+        if known is None:
+            return None
+        if node.op == "Size":
+            return [np.array(np.prod(known, dtype=np.int64))]
+        return [np.array(known[node.attrs.get("start", 0) : node.attrs.get("end")], dtype=np.int64)]
+    if node.op == "Constant" and is_default_domain(node):
+        return _constant_node(node)
+    arrays: list[Array | None] = []
+    for tensor in node.inputs:
+        if not tensor.name:
+            arrays.append(None)
+            continue
+        array = values.get(tensor.name)
+        if array is None:
+            return None
+        arrays.append(array)
+    return evaluate(node, arrays, opset) if arrays else None
+
+
+def _constant_node(node: gs.Node) -> list[Array] | None:
+    for name, value in node.attrs.items():
+        if name == "value" and isinstance(value, gs.Constant):
+            small = prod(shape_of(value)) <= LIMIT and is_small_type(value)
+            return [read(value)] if small else None
+        if name in ("value_int", "value_ints"):
+            return [np.array(value, dtype=np.int64)]
+        if name in ("value_float", "value_floats"):
+            return [np.array(value, dtype=np.float32)]
+    return None
+
+
+def is_small_type(tensor: gs.Constant) -> bool:
+    """Whether the values of a constant may matter for shapes: integers, and single floats."""
+    kind = np.dtype(tensor.dtype).kind
+    return kind in "iub" or (kind == "f" and prod(shape_of(tensor)) <= 8)

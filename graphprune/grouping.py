@@ -38,12 +38,13 @@ def groups(applied: Sequence[Applied], pins: Marks, mixed: Marks, bare: bool = F
     """
     reasons, mixers = _first_mark(pins), _first_mark(mixed)
     roles = _attention_roles(applied)
+    convolved = _leaves_of_filters(applied)
     found = _leaves_of_constants(applied, bare)
     called = _names(found.order, found.places)
     return tuple(
         Group(
             name=called[key],
-            kind=_kind(roles.get(key), key in mixers, found.places[key]),
+            kind=_kind(roles.get(key), key in mixers, key in convolved, found.places[key]),
             size=axis.size,
             mixed=mixers.get(key, ""),
             reason=reasons.get(key, ""),
@@ -136,12 +137,24 @@ def _roles_at(item: Applied) -> list[tuple[Axis, Kind]]:
     return found
 
 
-def _kind(role: Kind | None, mixed: bool, places: list[Place]) -> Kind:
+def _leaves_of_filters(applied: Sequence[Applied]) -> set[int]:
+    """Return the leaves of the filters of convolutions, also of those that are dequantised or cast first."""
+    return {
+        id(part)
+        for item in applied
+        if "Conv" in item.site.node.op and item.bound is not None
+        for axes in (item.inputs[3 if item.site.node.op == "QLinearConv" else 1],)
+        for axis in axes or ()
+        for part in leaves(axis)
+    }
+
+
+def _kind(role: Kind | None, mixed: bool, convolved: bool, places: list[Place]) -> Kind:
     if role is not None:
         return role
     if mixed:
         return "width"
-    return "channels" if any("Conv" in place.node.op for place in places) else "neurons"
+    return "channels" if convolved or any("Conv" in place.node.op for place in places) else "neurons"
 
 
 def _names(order: dict[int, Axis], places: dict[int, list[Place]]) -> dict[int, str]:

@@ -8,6 +8,7 @@ Einops' idea (Rogozhnikov 2022): the same name is the same axis. A rule reads
     c        an axis              (h d)    a product, outermost factor first
     c!       mixed: removing a unit changes the values of the others
     c~       summed over inside the operator although it also appears in an output
+    s_       pinned, and named so that an output has its size
     (a + b)  a sum                1        a dimension of size 1
     _        one pinned axis      *        any number of pinned axes (`*!`: mixed, not pinned)
     ...      any number of axes, broadcast from the right as numpy does
@@ -35,7 +36,7 @@ class NotationError(ValueError):
 
 @dataclass(frozen=True)
 class Name:
-    """A named axis; `mark` is '', '!' (mixed) or '~' (contracted inside)."""
+    """A named axis; `mark` is '', '!' (mixed), '~' (contracted inside) or '_' (pinned)."""
 
     name: str
     mark: str = ""
@@ -131,7 +132,7 @@ def names(operand: Operand) -> list[Name]:
     return found
 
 
-_TOKEN = re.compile(r"\s*(\.\.\.|\*!?|[A-Za-z][A-Za-z0-9]*[!~]?|\d+|[()_+\-])")
+_TOKEN = re.compile(r"\s*(\.\.\.|\*!?|[A-Za-z][A-Za-z0-9]*[!~_]?|\d+|[()_+\-])")
 
 
 @lru_cache(maxsize=4096)
@@ -193,5 +194,5 @@ def _dim(tokens: list[str]) -> Dim:
     if token.isdigit():
         return Size(int(token))
     if token[0].isalpha():
-        return Name(token.rstrip("!~"), token[-1] if token[-1] in "!~" else "")
+        return Name(token.rstrip("!~_"), token[-1] if token[-1] in "!~_" else "")
     raise NotationError(f"{token!r} does not start a dimension")

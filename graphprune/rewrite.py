@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from graphprune import rules
 from graphprune.errors import Refused
+from graphprune.evaluate import small_values
 from graphprune.ir import label
 from graphprune.rewire import set_input
-from graphprune.shapes import small_values
 from graphprune.solution import Applied
 from graphprune.surgery import Trace, Work, fresh, take
 

@@ -110,17 +110,11 @@ def _infer(graph: gs.Graph, inputs: Mapping[str, Sizes], scale: int, derive: Der
     for tensor in constants(graph):
         shapes.sizes[tensor.name] = shape_of(tensor)
         shapes.fixed.add(tensor.name)
-        if prod(shape_of(tensor)) <= evaluate.LIMIT and _is_small_type(tensor):
+        if prod(shape_of(tensor)) <= evaluate.LIMIT and evaluate.is_small_type(tensor):
             shapes.values[tensor.name] = read(tensor)
     _infer_whole(graph, shapes)
     _walk(graph, shapes, derive)
     return shapes
-
-
-def _is_small_type(tensor: gs.Constant) -> bool:
-    """Whether the values of a constant may matter for shapes: integers, and single floats."""
-    kind = np.dtype(tensor.dtype).kind
-    return kind in "iub" or (kind == "f" and prod(shape_of(tensor)) <= 8)
 
 
 def _element_type(tensor: gs.Tensor) -> int:
@@ -195,12 +189,13 @@ def _walk(graph: gs.Graph, shapes: Shapes, derive: Derive | None) -> None:
             continue
         if any(tensor.name and tensor.name not in shapes.sizes for tensor in node.outputs):
             _infer_node(node, shapes, graph)
-            if derive is not None and not is_default_domain(node):
+            if derive is not None:
                 _derive(node, shapes, graph, derive)
+            _believe(node, shapes)
 
 
 def _evaluate(node: gs.Node, shapes: Shapes, opset: int) -> bool:
-    results = small_values(node, shapes.values, shapes.sizes, opset)
+    results = evaluate.small_values(node, shapes.values, shapes.sizes, opset)
     if results is None:
         return False
     for tensor, array in zip(node.outputs, results, strict=False):
@@ -210,48 +205,34 @@ def _evaluate(node: gs.Node, shapes: Shapes, opset: int) -> bool:
     return True
 
 
-def small_values(
-    node: gs.Node, values: Mapping[str, NDArray[Any]], sizes: Mapping[str, Sizes], opset: int
-) -> list[NDArray[Any]] | None:
-    """Return the outputs of `node` where they follow from known sizes and small known values."""
-    if node.op in ("Shape", "Size") and is_default_domain(node):
-        known = sizes.get(node.inputs[0].name)
-        if known is None:
-            return None
-        if node.op == "Size":
-            return [np.array(np.prod(known, dtype=np.int64))]
-        return [np.array(known[node.attrs.get("start", 0) : node.attrs.get("end")], dtype=np.int64)]
-    if node.op == "Constant" and is_default_domain(node):
-        return _constant_node(node)
-    arrays: list[NDArray[Any] | None] = []
-    for tensor in node.inputs:
-        if not tensor.name:
-            arrays.append(None)
-            continue
-        array = values.get(tensor.name)
-        if array is None:
-            return None
-        arrays.append(array)
-    return evaluate.evaluate(node, arrays, opset) if arrays else None
-
-
-def _constant_node(node: gs.Node) -> list[NDArray[Any]] | None:
-    for name, value in node.attrs.items():
-        if name == "value" and isinstance(value, gs.Constant):
-            small = prod(shape_of(value)) <= evaluate.LIMIT and _is_small_type(value)
-            return [read(value)] if small else None
-        if name in ("value_int", "value_ints"):
-            return [np.array(value, dtype=np.int64)]
-        if name in ("value_float", "value_floats"):
-            return [np.array(value, dtype=np.float32)]
-    return None
-
-
 def _derive(node: gs.Node, shapes: Shapes, graph: gs.Graph, derive: Derive) -> None:
     for tensor, sizes in zip(node.outputs, derive(node, shapes, graph.opset), strict=False):
         if tensor.name and sizes is not None:
             shapes.sizes.setdefault(tensor.name, sizes)
             shapes.types.setdefault(tensor.name, shapes.types.get(node.inputs[0].name, TensorProto.FLOAT))
+
+
+def _believe(node: gs.Node, shapes: Shapes) -> None:
+    """Take the sizes that the model declares for outputs that nothing else tells the sizes of."""
+    for tensor in node.outputs:
+        if not tensor.name or tensor.name in shapes.sizes or tensor.shape is None:
+            continue
+        sizes: list[int] = []
+        for position, size in enumerate(dimensions(tensor)):
+            if isinstance(size, str) and size in shapes.symbols:
+                sizes.append(shapes.symbols[size])
+            elif isinstance(size, int) and size >= 0:
+                sizes.append(size)
+            else:
+                sizes.append(_open(tensor.name, position, shapes))
+        shapes.sizes[tensor.name] = tuple(sizes)
+        shapes.types.setdefault(tensor.name, _element_type(tensor))
+
+
+def _open(name: str, position: int, shapes: Shapes) -> int:
+    """Return a size for a dimension that depends on data."""
+    shapes.open.setdefault(name, set()).add(position)
+    return _OPEN_PRIMES + 2 * (sum(map(len, shapes.open.values())) - 1)
 
 
 def _infer_node(node: gs.Node, shapes: Shapes, graph: gs.Graph) -> None:
@@ -278,8 +259,7 @@ def _infer_node(node: gs.Node, shapes: Shapes, graph: gs.Graph) -> None:
             if dim.HasField("dim_value"):
                 sizes.append(dim.dim_value)
             else:
-                sizes.append(_OPEN_PRIMES + 2 * sum(map(len, shapes.open.values())))
-                shapes.open.setdefault(tensor.name, set()).add(position)
+                sizes.append(_open(tensor.name, position, shapes))
         shapes.sizes[tensor.name] = tuple(sizes)
 
 

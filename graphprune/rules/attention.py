@@ -69,14 +69,14 @@ def _rotary(heads_attribute: str, cache: int, partial: str) -> Callable[[Site], 
         rank = len(site.sizes(0))
         others = ["*"] * (len(site.node.inputs) - 1)
         if rank == 4:
-            return text(["_ h _ _", *others], ["_ h _ _"])
+            return text(["b_ h s_ d_", *others], ["b_ h s_ d_"])
         heads = int(site.attribute(heads_attribute, 0))
         if not heads:
             if int(site.attribute(partial, 0)):
                 raise Unruly("its head size is not written down")
             heads = site.sizes(0)[-1] // (2 * site.sizes(cache)[-1])
         size = site.sizes(0)[-1] // heads
-        return text([f"_ _ (h {size})", *others], [f"_ _ (h {size})"])
+        return text([f"b_ s_ (h {size})", *others], [f"b_ s_ (h {size})"])
 
     return rule
 
@@ -92,10 +92,10 @@ def _multi_head(site: Site) -> str:
     heads = int(site.attribute("num_heads"))
     if len(site.sizes(0)) != 3 or not site.has(1) or not site.has(2):
         raise Unruly("its query, key and value are packed")
-    key = "b _ (h d)" if len(site.sizes(1)) == 3 else "b h _ d"
-    value = "b _ (h e)" if len(site.sizes(2)) == 3 else "b h _ e"
+    key = "b t_ (h d)" if len(site.sizes(1)) == 3 else "b h t_ d"
+    value = "b t_ (h e)" if len(site.sizes(2)) == 3 else "b h t_ e"
     inputs = [
-        "b _ (h d!)",
+        "b s_ (h d!)",
         key,
         value,
         "((h d) + (h d) + (h e))",
@@ -105,7 +105,7 @@ def _multi_head(site: Site) -> str:
         "b h _ e",
     ]
     inputs += ["*"] * max(0, len(site.node.inputs) - len(inputs))
-    return text(inputs, ["b _ (h e)", "b h _ d", "b h _ e"], h=heads)
+    return text(inputs, ["b s_ (h e)", "b h _ d", "b h _ e"], h=heads)
 
 
 def _multi_head_patch(edit: Edit) -> Written:
@@ -122,8 +122,8 @@ def _packed(site: Site) -> str:
     if int(site.attribute("do_rotary", 0)):
         raise Unruly("it rotates the pairs of a head")
     whole = "(3 h d!)"
-    inputs = ["b _ i", f"i {whole}", whole, "*", "_ b h _ d", _mask(site, 5, "h"), "*"]
-    return text(inputs, ["b _ (h d)", "_ b h _ d"], h=heads)
+    inputs = ["b s_ i", f"i {whole}", whole, "*", "_ b h _ d", _mask(site, 5, "h"), "*"]
+    return text(inputs, ["b s_ (h d)", "_ b h _ d"], h=heads)
 
 
 def _packed_patch(edit: Edit) -> Written:
@@ -141,16 +141,16 @@ def _grouped_query(site: Site) -> str:
     width = site.sizes(0)[-1] // (heads + 2 * shared if packed else heads)
     query = f"(k r {width})"
     inputs = [
-        f"_ _ ({query} + (k {width}) + (k {width}))" if packed else f"_ _ {query}",
-        f"_ _ (k {width})",
-        f"_ _ (k {width})",
-        f"_ k _ {width}",
-        f"_ k _ {width}",
+        f"b_ s_ ({query} + (k {width}) + (k {width}))" if packed else f"b_ s_ {query}",
+        f"b_ t_ (k {width})",
+        f"b_ t_ (k {width})",
+        f"b_ k _ {width}",
+        f"b_ k _ {width}",
         *["*"] * max(0, len(site.node.inputs) - 5),
     ]
     if len(site.node.inputs) > 10 and site.has(10):
         raise Unruly("it adds a bias of its own to the scores")
-    return text(inputs, [f"_ _ {query}", f"_ k _ {width}", f"_ k _ {width}"], k=shared, r=repeat)
+    return text(inputs, [f"b_ s_ {query}", f"b_ k _ {width}", f"b_ k _ {width}"], k=shared, r=repeat)
 
 
 def _grouped_query_patch(edit: Edit) -> Written:
