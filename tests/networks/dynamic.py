@@ -1,0 +1,113 @@
+"""Networks with symbolic sizes: batches, sequences, images, and shapes put together at run time."""
+
+from __future__ import annotations
+
+TEXTS: dict[str, str] = {
+    "dynamic-batch": """
+g (float[batch, 3, 6, 6] x) => (float[batch, 4] y)
+<float[8, 3, 3, 3] w0, float[8] b0, float[32, 4] head, int64 zero = {0}, int64[1] front = {0},
+ int64[1] rest = {-1}>
+{
+  [conv] a = Conv (x, w0, b0)
+  p = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (a)
+  shape = Shape (p)
+  batch_ = Gather <axis = 0> (shape, zero)
+  batch1 = Unsqueeze (batch_, front)
+  target = Concat <axis = 0> (batch1, rest)
+  flat = Reshape (p, target)
+  [last] y = MatMul (flat, head)
+}""",
+    "dynamic-sequence": """
+g (int64[batch, length] ids) => (float[batch, length, 4] y)
+<float[20, 12] table, float[12] scale1, float[12] shift1, float[12, 32] wq, float[12, 32] wk,
+ float[12, 32] wv,
+ float[32, 12] wo, float[12, 4] head, int64 zero = {0}, int64 one = {1}, int64[1] front = {0},
+ int64[1] heads = {4},
+ int64[1] size = {8}, int64[1] width = {32}, float factor = {0.35355339}>
+{
+  [embed] e = Gather (table, ids)
+  n = LayerNormalization (e, scale1, shift1)
+  shape = Shape (n)
+  batch_ = Gather <axis = 0> (shape, zero)
+  length_ = Gather <axis = 0> (shape, one)
+  batch1 = Unsqueeze (batch_, front)
+  length1 = Unsqueeze (length_, front)
+  apart = Concat <axis = 0> (batch1, length1, heads, size)
+  [query] q_m = MatMul (n, wq)
+  q_h = Reshape (q_m, apart)
+  q = Transpose <perm = [0, 2, 1, 3]> (q_h)
+  [key] k_m = MatMul (n, wk)
+  k_h = Reshape (k_m, apart)
+  k = Transpose <perm = [0, 2, 3, 1]> (k_h)
+  [value] v_m = MatMul (n, wv)
+  v_h = Reshape (v_m, apart)
+  v = Transpose <perm = [0, 2, 1, 3]> (v_h)
+  scores = MatMul (q, k)
+  scaled = Mul (scores, factor)
+  p = Softmax <axis = -1> (scaled)
+  mixed = MatMul (p, v)
+  mixed_t = Transpose <perm = [0, 2, 1, 3]> (mixed)
+  merge = Concat <axis = 0> (batch1, length1, width)
+  together = Reshape (mixed_t, merge)
+  [out] o = MatMul (together, wo)
+  sum = Add (e, o)
+  [last] y = MatMul (sum, head)
+}""",
+    "dynamic-image": """
+g (float[1, 3, height, width] x) => (float[1, 2, height, width] y)
+<float[6, 3, 3, 3] w0, float[10, 6, 3, 3] w1, float[2, 16, 1, 1] w2, int64[1] two = {2}, int64[1] four = {4},
+ int64[1] begin = {0}>
+{
+  [down0] a = Conv <pads = [1, 1, 1, 1]> (x, w0)
+  p = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (a)
+  [down1] b = Conv <pads = [1, 1, 1, 1]> (p, w1)
+  r = Relu (b)
+  r_shape = Shape (r)
+  front = Slice (r_shape, begin, two)
+  a_shape = Shape (a)
+  size = Slice (a_shape, two, four)
+  target = Concat <axis = 0> (front, size)
+  big = Resize <mode = "linear"> (r, , , target)
+  joined = Concat <axis = 1> (big, a)
+  [last] y = Conv (joined, w2)
+}""",
+    "channel-count-read-at-run-time": """
+g (float[batch, 3, 4, 4] x) => (float[batch, 2, 4, 4] y)
+<float[12, 3, 1, 1] w0, float[12] b0, float[2, 12, 1, 1] w1, int64 zero = {0}, int64 one = {1},
+ int64[1] front = {0},
+ int64 groups = {3}, int64[1] groups1 = {3}, int64[2] image = {4, 4}>
+{
+  [first] a = Conv (x, w0, b0)
+  shape = Shape (a)
+  batch_ = Gather <axis = 0> (shape, zero)
+  channels = Gather <axis = 0> (shape, one)
+  each = Div (channels, groups)
+  batch1 = Unsqueeze (batch_, front)
+  each1 = Unsqueeze (each, front)
+  channels1 = Unsqueeze (channels, front)
+  apart = Concat <axis = 0> (batch1, groups1, each1, image)
+  together = Concat <axis = 0> (batch1, channels1, image)
+  a_g = Reshape (a, apart)
+  a_t = Transpose <perm = [0, 2, 1, 3, 4]> (a_g)
+  shuffled = Reshape (a_t, together)
+  r = Relu (shuffled)
+  [last] y = Conv (r, w1)
+}""",
+    "halves-found-at-run-time": """
+g (float[batch, 6] x) => (float[batch, 3] y)
+<float[6, 16] w0, float[16] b0, float[8, 3] w1, int64 one = {1}, int64 two = {2}, int64[1] front = {0},
+ int64[1] begin = {0}, int64[1] axis = {1}, int64[1] end = {9223372036854775807}>
+{
+  [both] a = MatMul (x, w0)
+  a_b = Add (a, b0)
+  shape = Shape (a_b)
+  width = Gather <axis = 0> (shape, one)
+  half = Div (width, two)
+  half1 = Unsqueeze (half, front)
+  value = Slice (a_b, begin, half1, axis)
+  gate = Slice (a_b, half1, end, axis)
+  open = Sigmoid (gate)
+  gated = Mul (value, open)
+  [last] y = MatMul (gated, w1)
+}""",
+}

@@ -1,0 +1,56 @@
+"""Networks as the core sees them, and plans for them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from functools import cache
+from math import prod
+
+import numpy as np
+from onnx import TensorProto
+
+from graphprune.fold import fold
+from graphprune.groups import Group
+from graphprune.importance import score
+from graphprune.model import Model, from_proto, to_proto
+from graphprune.plan import Plan
+from graphprune.select import Choice, select
+from graphprune.solution import Solution
+from graphprune.solve import solve
+from tests.networks import network
+
+
+@cache
+def solved(name: str) -> tuple[Model, Solution]:
+    """The network called `name`, folded, and its axes; the same objects for everybody."""
+    model = fold(from_proto(network(name)))
+    return model, solve(model.graph)
+
+
+def prunable(solution: Solution) -> list[Group]:
+    """The groups that may be pruned."""
+    return [group for group in solution.groups if group.prunable]
+
+
+def shuffled(groups: Iterable[Group], share: float) -> Plan:
+    """A plan that keeps a random `share` of the units of each group, at least one, in random order."""
+    groups = list(groups)
+    keep = {
+        group.name: np.random.default_rng([7, zlib.crc32(group.name.encode())])
+        .permutation(group.size)[: max(1, round(group.size * share))]
+        .astype(np.int64)
+        for group in groups
+    }
+    return Plan(keep, {group.name: group.size for group in groups})
+
+
+def halved(solution: Solution) -> Plan:
+    """The plan of the default options: every group that may go is halved, by its weights."""
+    return select(solution, score(solution).values, Choice(ratio=0.5))
+
+
+def parameters(model: Model) -> int:
+    """How many numbers the weights of the model hold, sizes and indices left out."""
+    indices = (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL)
+    return sum(prod(t.dims) for t in to_proto(model).graph.initializer if t.data_type not in indices)
