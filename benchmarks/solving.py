@@ -4,8 +4,8 @@
 
 The decoder has what exports of language models have: RMS norms written out, grouped-query attention with
 rotary halves through Slice, Neg and Concat, shared key-value heads through Expand, a gated MLP, a symbolic
-batch and sequence length with reshapes assembled at run time. The times are those of `graphprune.solve`, shape
-inference included; the model's own import is timed beside them.
+batch and sequence length with reshapes assembled at run time. The times are those of `graphprune.solve`,
+shape inference included; the model's own import is timed beside them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import platform
 import statistics
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,11 +33,13 @@ class Decoder:
         self.constants: dict[str, onnx.TensorProto] = {}
         self.random = np.random.default_rng(0)
 
-    def add(self, op: str, *inputs: str, **attributes: object) -> str:
+    def add(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Add a node and return its output."""
-        name = f"v{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, list(inputs), [name], name=f"n{len(self.nodes)}", **attributes))
-        return name
+        number = len(self.nodes)
+        node = helper.make_node(op, list(inputs), [f"v{number}"], name=f"n{number}")
+        node.attribute.extend(helper.make_attribute(key, value) for key, value in attributes.items())
+        self.nodes.append(node)
+        return f"v{number}"
 
     def constant(self, name: str, value: object, dtype: type = np.int64) -> str:
         """Return the name of a constant, made at the first call."""
@@ -103,7 +106,8 @@ class Decoder:
         scaled = self.add("Mul", scores, self.constant("scale", SIZE**-0.5, np.float32))
         mixed = self.add("MatMul", self.add("Softmax", scaled, axis=-1), shared[1])
         joined = self.add("Transpose", mixed, perm=[0, 2, 1, 3])
-        target = self.add("Concat", rows, self.constant("rest", [-1]), self.constant("all", [HEADS * SIZE]), axis=0)
+        parts = (rows, self.constant("rest", [-1]), self.constant("all", [HEADS * SIZE]))
+        target = self.add("Concat", *parts, axis=0)
         attended = self.add("MatMul", self.add("Reshape", joined, target), self.weight(HEADS * SIZE, WIDTH))
         x = self.add("Add", x, attended)
         y = self.norm(x)
@@ -159,37 +163,17 @@ def measure(nodes: int, rounds: int) -> dict[str, float]:
     return {"nodes": len(proto.graph.node), "groups": groups, **medians}
 
 
-def plot(rows: list[dict[str, float]], path: Path) -> None:
-    """Draw time over nodes, with a line of linear growth through the smallest."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "graphprune"
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(6, 3.6))
-    nodes = [row["nodes"] for row in rows]
-    axes.loglog(nodes, [row["solve"] for row in rows], "o-", label="solve, shape inference included")
-    axes.loglog(nodes, [row["shapes"] for row in rows], "s--", label="of it shape inference")
-    axes.loglog(nodes, [rows[0]["solve"] * n / nodes[0] for n in nodes], ":", label="linear growth")
-    axes.set_xlabel("nodes of the decoder")
-    axes.set_ylabel("seconds (median)")
-    axes.grid(visible=True, which="both", alpha=0.3)
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
-
-
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", default="300,750,1500,3000,6000,10000,20000")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     rows = [measure(int(nodes), options.rounds) for nodes in options.nodes.split(",")]
-    print("| nodes | groups | import s | shapes s | solve s | ms per 1,000 nodes |\n|---:|---:|---:|---:|---:|---:|")
+    print("| nodes | groups | import s | shapes s | solve s | ms per 1,000 nodes |")
+    print("|---:|---:|---:|---:|---:|---:|")
     for row in rows:
         print(
             f"| {row['nodes']:,.0f} | {row['groups']:,.0f} | {row['import']:.3f} | {row['shapes']:.3f} "
@@ -199,7 +183,9 @@ def main() -> None:
         record = {"python": platform.python_version(), "rounds": options.rounds, "rows": rows}
         options.out.write_text(json.dumps(record, indent=1) + "\n")
     if options.plot:
-        plot(rows, options.plot)
+        from benchmarks.plots import growth
+
+        growth(rows, options.plot)
 
 
 if __name__ == "__main__":

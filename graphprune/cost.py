@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 import onnx_graphsurgeon as gs
 
-from graphprune.axes import Axis, find
+from graphprune.axes import Axis, Form, find, leaves
 from graphprune.plan import Plan
 from graphprune.positions import Index, keep
 from graphprune.solution import Applied, Solution
@@ -23,7 +23,8 @@ class Cost:
     """Parameters (elements of floating-point and quantised constants), MACs of one sample, weight bytes.
 
     MACs are those of convolutions, matrix products and recurrent operators. A leading symbolic dimension
-    counts as 1, other symbolic dimensions with the numbers that `Shapes.symbols` gives them.
+    counts as 1, and so do dimensions that depend on data; other symbolic dimensions count with the numbers
+    that `Shapes.symbols` gives them.
     """
 
     params: int
@@ -33,7 +34,7 @@ class Cost:
 
 def _stays(solution: Solution, plan: Plan | None) -> Stays:
     """Return the function that says which positions of an axis stay under `plan`, None where all do."""
-    keeps = {} if plan is None else plan.keep
+    keeps: Mapping[str, Index] = {} if plan is None else plan.keep
     kept: dict[int, Index] = {id(find(solution.group(name).axis)): index for name, index in keeps.items()}
     memo: dict[int, Index | None] = {}
 
@@ -54,6 +55,15 @@ def cost(solution: Solution, plan: Plan | None = None) -> Cost:
         index = stays(axis)
         return axis.size if index is None else index.size
 
+    open_leaves = _open_leaves(solution)
+
+    def measured(axis: Axis) -> int:
+        root = find(axis)
+        if root.form is Form.LEAF:
+            return 1 if id(root) in open_leaves else count(root)
+        parts = [measured(part) for part in root.parts]
+        return sum(parts) if root.form is Form.SUM else prod(parts)
+
     params = size = macs = 0
     seen: set[tuple[int, tuple[bytes | None, ...]]] = set()
     for node, applied in zip(solution.graph.nodes, solution.nodes, strict=True):
@@ -70,8 +80,19 @@ def cost(solution: Solution, plan: Plan | None = None) -> Cost:
             size += prod(sizes) * dtype.itemsize
             if dtype.kind not in "bO" and not (dtype.kind in "iu" and dtype.itemsize >= 4):
                 params += prod(sizes)
-        macs += _macs(applied, count)
+        macs += _macs(applied, measured)
     return Cost(params, macs // _batch(solution), size)
+
+
+def _open_leaves(solution: Solution) -> frozenset[int]:
+    """Return the leaves whose size depends on data; the numbers they stand at mean nothing."""
+    found: set[int] = set()
+    for applied in solution.nodes if solution.shapes.open else ():
+        for tensor, axes in zip(applied.site.node.outputs, applied.outputs, strict=True):
+            for dim, axis in enumerate(axes or ()):
+                if dim in solution.shapes.open.get(tensor.name, ()):
+                    found.update(id(part) for part in leaves(axis))
+    return frozenset(found)
 
 
 def _batch(solution: Solution) -> int:

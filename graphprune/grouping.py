@@ -40,7 +40,7 @@ def groups(applied: Sequence[Applied], pins: Marks, mixed: Marks, bare: bool = F
     roles = _attention_roles(applied)
     convolved = _leaves_of_filters(applied)
     found = _leaves_of_constants(applied, bare)
-    called = _names(found.order, found.places)
+    called = _names(sorted(found.order, key=lambda key: key in reasons), found.places)
     return tuple(
         Group(
             name=called[key],
@@ -157,8 +157,8 @@ def _kind(role: Kind | None, mixed: bool, convolved: bool, places: list[Place]) 
     return "channels" if convolved or any("Conv" in place.node.op for place in places) else "neurons"
 
 
-def _names(order: dict[int, Axis], places: dict[int, list[Place]]) -> dict[int, str]:
-    """Name every group after the first operator that produces its units."""
+def _names(order: Sequence[int], places: dict[int, list[Place]]) -> dict[int, str]:
+    """Name every group after the first operator that produces its units, in the given order."""
     called: dict[int, str] = {}
     taken: dict[str, int] = {}
     for key in order:

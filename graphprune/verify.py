@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import onnx
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
@@ -15,6 +14,7 @@ from graphprune.checks import Check, Verification, difference, limit_of
 from graphprune.cut import Cut
 from graphprune.errors import Negative, Refused
 from graphprune.feeds import Feeds, Sizes, is_dynamic, random_feeds, redrawn, shapes_to_try
+from graphprune.intake import check_operators
 from graphprune.model import Model, outline
 from graphprune.probes import expose, probes
 from graphprune.runtime import run, session
@@ -172,34 +172,12 @@ def check_interface(original: Model, pruned: Model) -> None:
 
 
 def check_valid(model: Model) -> None:
-    """Run onnx's checker over the model without its larger weights.
+    """Run onnx's checker over the model without its weights.
 
     Raises:
         Negative: with the checker's words.
     """
-    lean = outline(model)
     try:
-        onnx.checker.check_model(_without_data(lean))  # pyright: ignore[reportUnknownMemberType]
-    except onnx.checker.ValidationError as error:
-        raise Negative(
-            f"the pruned model is not valid: {str(error).splitlines()[0]}", "please report this"
-        ) from error
-
-
-def _without_data(lean: onnx.ModelProto) -> onnx.ModelProto:
-    """Turn initializers without data into inputs, so that the checker asks for no data."""
-    known = {value.name for value in lean.graph.input}
-    kept = [tensor for tensor in lean.graph.initializer if _has_data(tensor)]
-    for tensor in lean.graph.initializer:
-        if not _has_data(tensor) and tensor.name not in known:
-            lean.graph.input.append(
-                onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
-            )
-    del lean.graph.initializer[:]
-    lean.graph.initializer.extend(kept)
-    return lean
-
-
-def _has_data(tensor: onnx.TensorProto) -> bool:
-    described = {"name", "dims", "data_type", "doc_string", "metadata_props"}
-    return 0 in tensor.dims or any(field.name not in described for field, _ in tensor.ListFields())
+        check_operators(outline(model))
+    except Refused as error:
+        raise Negative(f"the pruned model is not valid: {error.what}", "please report this") from error
