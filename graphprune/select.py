@@ -206,9 +206,15 @@ def _ranked(
 
 
 def _rounded(group: Group, stay: int, choice: Choice) -> int:
-    """Return the number of units, not below `stay`, whose positions are a multiple of `round_to`."""
-    wide = max((int(np.sum(place.units == 0)) for place in group.places if place.role == "out"), default=1)
-    while stay < group.size and (stay * max(wide, 1)) % choice.round_to:
+    """Return the number of units, not below `stay`, whose positions are a multiple of `round_to`.
+
+    That holds for every weight that is multiplied; a table that is looked up may have any size.
+    """
+    if choice.round_to == 1:
+        return stay
+    multiplied = [p for p in group.places if p.role in ("in", "out") and p.node.op != "Gather"]
+    wide = {int(np.sum(place.units == 0)) for place in multiplied} or {1}
+    while stay < group.size and any((stay * positions) % choice.round_to for positions in wide):
         stay += 1
     return stay
 
