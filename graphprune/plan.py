@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 
 from graphprune.errors import Usage
@@ -13,6 +14,22 @@ from graphprune.groups import Group
 from graphprune.positions import Index
 
 VERSION = 1
+
+
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+class _Group(msgspec.Struct):
+    units: int
+    keep: list[int]
+
+
+class _Written(msgspec.Struct):
+    """A plan as it stands in a file."""
+
+    groups: dict[str, _Group]
+    layers: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -48,16 +65,15 @@ class Plan:
         """
         hint = "write a plan with `graphprune prune MODEL --plan-only PLAN.json`"
         try:
-            data = json.loads(text)
-            version = data["version"]
-            keep = {name: np.array(item["keep"], dtype=np.int64) for name, item in data["groups"].items()}
-            sizes = {name: int(item["units"]) for name, item in data["groups"].items()}
-            layers = tuple(str(name) for name in data.get("layers", ()))
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-            raise Usage(f"the plan cannot be read: {type(error).__name__}: {error}", hint) from error
-        if version != VERSION:
-            raise Usage(f"the plan is of version {version}, this is version {VERSION}", hint)
-        return cls(keep, sizes, layers)
+            version = msgspec.json.decode(text, type=_Versioned).version
+            if version != VERSION:
+                raise Usage(f"the plan is of version {version}, this is version {VERSION}", hint)
+            written = msgspec.json.decode(text, type=_Written)
+            keep = {name: np.array(item.keep, dtype=np.int64) for name, item in written.groups.items()}
+        except (msgspec.MsgspecError, UnicodeError, OverflowError, RecursionError) as error:
+            raise Usage(f"the plan cannot be read: {error}", hint) from error
+        sizes = {name: item.units for name, item in written.groups.items()}
+        return cls(keep, sizes, tuple(written.layers))
 
     def check(self, groups: tuple[Group, ...]) -> None:
         """Check that the plan fits the groups of a model.
@@ -75,6 +91,8 @@ class Plan:
                 raise Usage(
                     f"the plan does not fit the model: group '{name}' is pinned: {group.reason}", hint
                 )
+            if name not in self.sizes:
+                raise Usage(f"the plan does not say how many units group '{name}' has", hint)
             if group.size != self.sizes[name]:
                 raise Usage(
                     f"the plan does not fit the model: group '{name}' has {group.size} units, "
