@@ -9,12 +9,19 @@ from math import prod
 import numpy as np
 import onnx_graphsurgeon as gs
 
+from graphprune import rules
 from graphprune.axes import Axis, Form, find, leaves
 from graphprune.plan import Plan
 from graphprune.positions import Index, keep
 from graphprune.solution import Applied, Solution
 
 Count = Callable[[Axis], int]
+_PRODUCTS = (
+    "DynamicQuantizeMatMul Einsum FusedGemm FusedMatMul Gemm MatMul MatMulInteger MatMulIntegerToFloat QGemm "
+    "QLinearMatMul"
+).split()
+"""Operators that multiply for every combination of their axes."""
+Sizes = tuple[int, ...]
 Stays = Callable[[Axis], "Index | None"]
 
 
@@ -102,8 +109,16 @@ def _batch(solution: Solution) -> int:
     return solution.shapes.sizes[first.name][0]
 
 
+def _attention_macs(query: Sizes, key: Sizes, out: Sizes, packed: bool) -> int:
+    """Count the scores and the mixing of values over the new positions, and packed projections."""
+    if packed:  # com.microsoft.Attention: the second operand is the weight of queries, keys and values
+        return prod(query) * key[1] + 2 * prod(out) * query[-2]
+    apart = key or query  # the queries may hold keys and values as well
+    return (prod(query if key else out) + prod(out)) * apart[-2]
+
+
 def _macs(applied: Applied, count: Count) -> int:
-    def sizes(slot: int) -> tuple[int, ...]:
+    def sizes(slot: int) -> Sizes:
         axes = applied.inputs[slot] if slot < len(applied.inputs) else None
         return tuple(count(axis) for axis in axes or ())
 
@@ -115,13 +130,14 @@ def _macs(applied: Applied, count: Count) -> int:
         return prod(out) * prod(sizes(3)[1:])
     if op == "ConvTranspose":
         return prod(sizes(0)) * prod(sizes(1)[1:])
-    if op in ("MatMul", "MatMulInteger", "FusedMatMul", "QLinearMatMul"):
-        return prod(out) * (sizes(0)[-1] if sizes(0) else 0)
-    if op in ("Gemm", "FusedGemm"):
-        return prod(out) * (sizes(0)[0 if applied.site.attribute("transA", 0) else 1] if sizes(0) else 0)
-    if op == "Einsum" and applied.bound is not None:
+    if op in _PRODUCTS and applied.bound is not None:
         rest = applied.bound.rest.get("...", [])
         return prod(count(axis) for axis in (*applied.bound.names.values(), *rest))
+    if op == "MatMulNBits" and sizes(0):
+        return prod(out) * sizes(0)[-1]
+    if "Attention" in op and applied.bound is not None:
+        packed = op == "Attention" and rules.domain_of(applied.site.node) == rules.MICROSOFT
+        return _attention_macs(sizes(0), sizes(1), out, packed)
     if op in ("LSTM", "GRU", "RNN") and sizes(0):
         return prod(sizes(0)[:2]) * (prod(sizes(1)) + prod(sizes(2)))
     return 0

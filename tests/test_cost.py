@@ -90,6 +90,27 @@ LSTM_GATES = 4 * 8
             5 * 2 * 2 * 24 * (6 + 8),
         ),
         (
+            """<ir_version: 10, opset_import: ["" : 23]>
+            g (float[1, 5, 32] q, float[1, 7, 16] k, float[1, 7, 16] v) => (float[1, 5, 32] y)
+            { y = Attention <q_num_heads = 4, kv_num_heads = 2> (q, k, v) }""",
+            0,
+            4 * 5 * 7 * (8 + 8),
+        ),
+        (
+            """<ir_version: 10, opset_import: ["" : 18, "com.microsoft" : 1]>
+            g (float[1, 5, 12] x) => (float[1, 5, 32] y) <float[12, 96] w, float[96] b>
+            { y = com.microsoft.Attention <num_heads = 4> (x, w, b) }""",
+            12 * 96 + 96,
+            5 * 12 * 96 + 4 * 5 * 5 * (8 + 8),
+        ),
+        (
+            """<ir_version: 10, opset_import: ["" : 18, "com.microsoft" : 1]>
+            g (float[4, 3] x) => (float[3, 5] y) <float[4, 5] w>
+            { y = com.microsoft.FusedMatMul <transA = 1> (x, w) }""",
+            4 * 5,
+            3 * 5 * 4,
+        ),
+        (
             """g (float[2, 4] x) => (float[2, 4] y)
             <float[4] s, float[4] b, float[1, 4] c, int64[2] shape = {2, 4}>
             { n = LayerNormalization (x, s, b) a = Add (n, c) y = Reshape (a, shape) }""",
@@ -109,6 +130,9 @@ LSTM_GATES = 4 * 8
         "einsum",
         "lstm",
         "gru in both directions",
+        "fused attention",
+        "fused attention with its projections",
+        "fused matmul of a transpose",
         "norm and sum",
     ],
 )
