@@ -16,10 +16,18 @@ from graphprune.positions import Index, keep
 from graphprune.solution import Applied, Solution
 
 Count = Callable[[Axis], int]
-_PRODUCTS = (
-    "DynamicQuantizeMatMul Einsum FusedGemm FusedMatMul Gemm MatMul MatMulInteger MatMulIntegerToFloat QGemm "
-    "QLinearMatMul"
-).split()
+_PRODUCTS = [
+    "DynamicQuantizeMatMul",
+    "Einsum",
+    "FusedGemm",
+    "FusedMatMul",
+    "Gemm",
+    "MatMul",
+    "MatMulInteger",
+    "MatMulIntegerToFloat",
+    "QGemm",
+    "QLinearMatMul",
+]
 """Operators that multiply for every combination of their axes."""
 Sizes = tuple[int, ...]
 Stays = Callable[[Axis], "Index | None"]
