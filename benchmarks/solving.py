@@ -41,7 +41,7 @@ class Decoder:
         self.nodes.append(node)
         return f"v{number}"
 
-    def constant(self, name: str, value: object, dtype: type = np.int64) -> str:
+    def constant(self, name: str, value: Any, dtype: Any = np.int64) -> str:
         """Return the name of a constant, made at the first call."""
         if name not in self.constants:
             self.constants[name] = numpy_helper.from_array(np.asarray(value, dtype=dtype), name)
@@ -89,7 +89,7 @@ class Decoder:
         rows = self.size(y, 0)
         query, key = self.rotate(self.heads(y, HEADS, rows)), self.rotate(self.heads(y, SHARED, rows))
         value = self.heads(y, SHARED, rows)
-        shared = []
+        shared: list[str] = []
         for each in (key, value):
             wide = self.add("Unsqueeze", each, self.constant("axis2", [2]))
             times = self.constant("times", [1, 1, HEADS // SHARED, 1, 1])

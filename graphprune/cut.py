@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import onnx_graphsurgeon as gs
 
 from graphprune.axes import find
+from graphprune.duplicate import duplicate
 from graphprune.evaluate import small_values
 from graphprune.ir import read
 from graphprune.model import Model
@@ -48,7 +49,7 @@ def cut(model: Model, solution: Solution, plan: Plan) -> Cut:
     """
     plan.check(solution.groups)
     kept = {id(find(solution.group(name).axis)): index for name, index in plan.keep.items()}
-    graph = solution.graph.copy()
+    graph = duplicate(solution.graph)
     work = Work(solution, kept, graph, list(graph.nodes))
     work.names = set(graph.tensors().keys())
     work.variants = _variants(work)

@@ -25,6 +25,9 @@ _CANDIDATES: tuple[tuple[int, int, int], ...] = (
     (1, 32, 224),
     (2, 64, 256),
     (1, 128, 512),
+    (1, 512, 512),
+    (2, 512, 512),
+    (1, 1024, 1024),
 )
 """Sizes to try for symbolic dimensions: the first, further ones, and those of images."""
 

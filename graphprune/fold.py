@@ -9,6 +9,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from graphprune.aliases import resolve_aliases
+from graphprune.duplicate import duplicate
 from graphprune.ir import is_default_domain
 from graphprune.model import Model
 from graphprune.rewire import detach
@@ -21,7 +22,7 @@ def fold(model: Model) -> Model:
     Some exporters write weights as `Constant` nodes; others write equal weights once and alias them through
     `Identity`. What the model computes does not change, to the bit; nodes that define graph outputs stay.
     """
-    graph = model.graph.copy()
+    graph = duplicate(model.graph)
     outputs = {id(tensor) for tensor in graph.outputs}
     kept: list[gs.Node] = []
     for node in graph.nodes:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import onnx_graphsurgeon as gs
 
 from graphprune.cut import Cut
+from graphprune.duplicate import duplicate
 from graphprune.ir import is_default_domain
 from graphprune.model import Model
 from graphprune.surgery import Cuts
@@ -80,7 +81,7 @@ def expose(model: Model, names: Iterable[str]) -> Model:
     wanted = list(names)
     if not wanted:
         return model
-    graph = model.graph.copy()
+    graph = duplicate(model.graph)
     tensors = {tensor.name: tensor for node in graph.nodes for tensor in node.outputs}
     graph.outputs = [*graph.outputs, *(tensors[name] for name in wanted)]
     return replace(model, graph=graph)

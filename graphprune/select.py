@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from graphprune.cost import cost
 from graphprune.errors import Negative, Refused, Usage
 from graphprune.groups import KINDS, Group
+from graphprune.ir import subgraphs
 from graphprune.plan import Plan
 from graphprune.solution import Solution
 from graphprune.target import read_target
@@ -139,7 +140,10 @@ def _ratio(group: Group, choice: Choice) -> float:
 
 def _why_nothing(solution: Solution, choice: Choice) -> str:
     if not solution.groups:
-        return "the model has no group of units"
+        bodies = any(True for node in solution.graph.nodes for _ in subgraphs(node))
+        return "the model has no group of units" + (
+            " outside the bodies of If, Loop and Scan" if bodies else ""
+        )
     pinned = [group for group in solution.groups if not group.prunable]
     if len(pinned) == len(solution.groups):
         return f"all {len(pinned)} groups are pinned, the first because {pinned[0].reason}"

@@ -16,6 +16,7 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune.cut import Cut
+from graphprune.duplicate import duplicate
 from graphprune.ir import read
 from graphprune.rewire import detach, set_input
 from graphprune.shapes import Shapes
@@ -54,7 +55,7 @@ def twin(graph: gs.Graph, cut: Cut, shapes: Shapes) -> gs.Graph:
         cut: what was cut out of it.
         shapes: the original's concrete sizes.
     """
-    copy = graph.copy()
+    copy = duplicate(graph)
     build = _Builder(copy)
     for node, trace, small in zip(list(copy.nodes), cut.traces, cut.nodes, strict=True):
         if trace.mixed:

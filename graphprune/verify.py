@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
+from onnx import GraphProto, ValueInfoProto
 
 from graphprune.checks import Check, Verification, difference, limit_of
 from graphprune.cut import Cut
@@ -161,7 +162,8 @@ def check_interface(original: Model, pruned: Model) -> None:
         Negative: naming the first that is not.
     """
     before, after = outline(original).graph, outline(pruned).graph
-    for kind, left, right in (("input", before.input, after.input), ("output", before.output, after.output)):
+    fed = [[value for value in graph.input if not _has_default(value, graph)] for graph in (before, after)]
+    for kind, left, right in (("input", *fed), ("output", before.output, after.output)):
         if [item.name for item in left] != [item.name for item in right]:
             raise Negative(f"the {kind}s are not the same", "they must keep their names and their order")
         for a, b in zip(left, right, strict=True):
@@ -169,6 +171,11 @@ def check_interface(original: Model, pruned: Model) -> None:
                 raise Negative(
                     f"{kind} '{a.name}' has another type or shape", "the interface must not change"
                 )
+
+
+def _has_default(value: ValueInfoProto, graph: GraphProto) -> bool:
+    """Whether an input is an initializer as well, as old models list them all; those may be cut."""
+    return any(value.name == tensor.name for tensor in graph.initializer)
 
 
 def check_valid(model: Model) -> None:

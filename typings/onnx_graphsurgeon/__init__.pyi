@@ -100,6 +100,7 @@ class Graph:
     import_domains: list[OperatorSetIdProto]
     producer_name: str
     producer_version: str
+    functions: list[Any]
     ir_version: int | None
     def __init__(
         self,
