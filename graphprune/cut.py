@@ -73,7 +73,8 @@ def _trace(applied: Applied, work: Work) -> Trace:
     mixed = any(work.keep(axis) is not None for axis in applied.bound.mixed)
     places: dict[str, list[tuple[int, int]]] = {}
     for name, slot, dim in applied.bound.consumed:
-        if work.keep(applied.bound.names[name]) is not None:
+        # Where the axis is cut and an operand is not, the operand is of size 1 there and broadcast.
+        if work.keep(applied.bound.names[name]) is not None and dim in inputs.get(slot, {}):
             places.setdefault(name, []).append((slot, dim))
     fixed = [slot for slot, tensor in enumerate(applied.site.node.inputs) if isinstance(tensor, gs.Constant)]
     consumed = tuple(
