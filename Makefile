@@ -40,8 +40,9 @@ format: $(READY) ## let ruff mend what it can
 pytest: $(READY)
 	$(BIN)/python -m pytest -m "not slow and not zoo" $(TESTS)
 
-zoo: $(READY) ## the slow sweeps over many exported graphs
+zoo: $(READY) ## the slow tests, and the sweep over every graph of GRAPHPRUNE_ZOO
 	$(BIN)/python -m pytest -m "slow or zoo" $(TESTS)
+	$(BIN)/python -m benchmarks.zoo --no-write
 
 bench: bench-cold-start bench-shared-bias bench-light ## the quick benchmarks; `make help` lists the others
 

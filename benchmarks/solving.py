@@ -1,6 +1,6 @@
 """Time the solver on decoders of growing depth.
 
-    python -m benchmarks.solving [--nodes 300,1500,10000] [--rounds 5] [--plot benchmarks/results/solving.svg]
+    python -m benchmarks.solving [--nodes 300,1500,10000] [--rounds 5] [--plot]
 
 The decoder has what exports of language models have: RMS norms written out, grouped-query attention with
 rotary halves through Slice, Neg and Concat, shared key-value heads through Expand, a gated MLP, a symbolic
@@ -11,16 +11,15 @@ shape inference included; the model's own import is timed beside them.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from benchmarks.results import RESULTS, table, write
 
 WIDTH, HEADS, SHARED, SIZE, HIDDEN, WORDS = 32, 4, 2, 8, 48, 50
 
@@ -168,24 +167,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", default="300,750,1500,3000,6000,10000,20000")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--plot", type=Path)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument(
+        "--plot", action="store_true", help="draw benchmarks/results/solving.svg (extra: bench)"
+    )
     options = parser.parse_args()
     rows = [measure(int(nodes), options.rounds) for nodes in options.nodes.split(",")]
-    print("| nodes | groups | import s | shapes s | solve s | ms per 1,000 nodes |")
-    print("|---:|---:|---:|---:|---:|---:|")
-    for row in rows:
-        print(
-            f"| {row['nodes']:,.0f} | {row['groups']:,.0f} | {row['import']:.3f} | {row['shapes']:.3f} "
-            f"| {row['solve']:.3f} | {1e6 * row['solve'] / row['nodes']:.0f} |"
-        )
-    if options.out:
-        record = {"python": platform.python_version(), "rounds": options.rounds, "rows": rows}
-        options.out.write_text(json.dumps(record, indent=1) + "\n")
+    header = ["nodes", "groups", "import s", "shapes s", "solve s", "ms per 1,000 nodes"]
+    cells = [
+        [
+            f"{row['nodes']:,.0f}",
+            f"{row['groups']:,.0f}",
+            *(f"{row[name]:.3f}" for name in ("import", "shapes", "solve")),
+            f"{1e6 * row['solve'] / row['nodes']:.0f}",
+        ]
+        for row in rows
+    ]
+    print(table(header, cells))
+    write("solving", {"rounds": options.rounds, "rows": rows})
     if options.plot:
         from benchmarks.plots import growth
 
-        growth(rows, options.plot)
+        growth(rows, RESULTS / "solving.svg")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,16 @@
-"""Prune every graph of a zoo of real architectures and prove each result.
+"""Prune every graph of a folder of exported architectures and prove each result.
 
-    python benchmarks/zoo.py [--ratio 0.5] [--match GLOB] [--out results.json] [--workers 1]
+    python -m benchmarks.zoo [--ratio 0.5] [--match GLOB] [--stride N] [--workers 1] [--no-write]
 
-The zoo is a folder named by GRAPHPRUNE_ZOO (default ../shared/zoo) with a loader `zoo.py` that offers
-`entries()`, `load(name)` and `inputs(name, seed)`. Each entry is loaded, grouped, scored by group-wise l2,
-cut at the ratio with every kind of group, and compared with its masked twin on the zoo's inputs.
+The folder is named by GRAPHPRUNE_ZOO (see `benchmarks.graphs`). Each graph is loaded, grouped, scored by
+group-wise l2, cut at the ratio with every kind of group, and compared with its masked twin on the folder's own
+inputs. The exit status is 1 where an emitted model was not exact.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import json
 import multiprocessing
-import os
 import statistics
 import sys
 import time
@@ -21,27 +18,17 @@ import traceback
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import partial
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
+from benchmarks.graphs import load, loader
+from benchmarks.results import table, write
+
+UNTOUCHED = 0.995
+"""Models that keep a larger share of their parameters do not count as reduced."""
 
 
-def zoo_module() -> ModuleType:
-    """Import the zoo's loader."""
-    folder = Path(os.environ.get("GRAPHPRUNE_ZOO", HERE.parent.parent / "shared" / "zoo"))
-    spec = importlib.util.spec_from_file_location("zoo", folder / "zoo.py")
-    if spec is None or spec.loader is None or not (folder / "zoo.py").exists():
-        raise SystemExit("there is no zoo here; set GRAPHPRUNE_ZOO to its folder")
-    module = importlib.util.module_from_spec(spec)
-    sys.dont_write_bytecode = True  # the zoo may be read-only
-    spec.loader.exec_module(module)
-    return module
-
-
-def prune_one(name: str, ratio: float, repeats: int = 1) -> dict[str, Any]:
-    """Prune one entry and return what came of it; a refusal is a result, not an error."""
+def prune_one(name: str, ratio: float) -> dict[str, Any]:
+    """Prune one graph and return what came of it; a refusal is a result, not an error."""
     from graphprune.cost import cost
     from graphprune.cut import cut
     from graphprune.errors import GraphpruneError
@@ -52,67 +39,61 @@ def prune_one(name: str, ratio: float, repeats: int = 1) -> dict[str, Any]:
     from graphprune.solve import solve
     from graphprune.verify import verify
 
-    zoo = zoo_module()
     result: dict[str, Any] = {"name": name, "status": "error"}
     started = time.perf_counter()
     try:
-        model = fold(from_proto(zoo.load(name)))
-        result["nodes"] = len(model.graph.nodes)
+        model = fold(from_proto(load(name)))
         before = time.perf_counter()
         solution = solve(model.graph)
-        result["solve_s"] = time.perf_counter() - before
-        scores = score(solution)
-        plan = select(solution, scores.values, Choice(ratio=ratio))
+        result |= {"nodes": len(model.graph.nodes), "solve_s": round(time.perf_counter() - before, 4)}
+        plan = select(solution, score(solution).values, Choice(ratio=ratio))
         whole, rest = cost(solution), cost(solution, plan)
         result |= {
             "groups": sum(group.prunable for group in solution.groups),
-            "pinned_rules": sorted({f"{a.site.node.op}: {a.reason}" for a in solution.nodes if a.reason}),
             "params": [whole.params, rest.params],
             "macs": [whole.macs, rest.macs],
         }
         small = cut(model, solution, plan)
-        proof = verify(
-            model, small, solution.shapes, feeds=[zoo.inputs(name, seed) for seed in range(repeats)]
-        )
+        proof = verify(model, small, solution.shapes, feeds=[loader().inputs(name, 0)])
         result |= {
-            "status": "exact" if proof.passed else "different",
+            "status": "exact" if proof.passed else "withheld",
             "error_l2": max(check.error for check in proof.checks),
-            "limit": proof.worst.limit,
         }
     except GraphpruneError as refusal:
         result |= {"status": "refused", "why": str(refusal)}
     except Exception as error:  # noqa: BLE001 - a crash is a finding, and the sweep goes on
-        result |= {
-            "status": "error",
-            "why": f"{type(error).__name__}: {error}",
-            "trace": traceback.format_exc(),
-        }
-    result["seconds"] = time.perf_counter() - started
+        why = f"{type(error).__name__}: {error}"
+        result |= {"status": "error", "why": why, "trace": traceback.format_exc()}
+    result["seconds"] = round(time.perf_counter() - started, 3)
     return result
 
 
-def _sweep(names: list[str], ratio: float, workers: int) -> Iterator[dict[str, Any]]:
+def sweep(names: list[str], ratio: float, workers: int) -> Iterator[dict[str, Any]]:
+    """Yield the results in order; processes are renewed now and then to give memory back."""
     with multiprocessing.get_context("spawn").Pool(workers, maxtasksperchild=20) as pool:
         yield from pool.imap(partial(prune_one, ratio=ratio), names)
 
 
 def summary(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the figures of a sweep."""
-    exact = [r for r in results if r["status"] == "exact"]
-    remaining = [r["params"][1] / r["params"][0] for r in exact]
-    reduced = [share for share in remaining if share < 0.995]
-    errors = [r["error_l2"] for r in exact]
+    """Return the figures of a sweep; a model that failed the proof is withheld, never emitted."""
+    exact = [result for result in results if result["status"] == "exact"]
+    shares = [result["params"][1] / result["params"][0] for result in exact]
+    reduced = [share for share in shares if share < UNTOUCHED]
+    errors = [result["error_l2"] for result in exact]
+    by_status = {
+        status: [result["name"] for result in results if result["status"] == status]
+        for status in ("withheld", "refused", "error")
+    }
     return {
-        "entries": len(results),
-        "exact": len(exact),
-        "share": len(exact) / max(len(results), 1),
-        "different": [r["name"] for r in results if r["status"] == "different"],
-        "refused": [r["name"] for r in results if r["status"] == "refused"],
-        "errors": [r["name"] for r in results if r["status"] == "error"],
-        "median_remaining_params": statistics.median(reduced) if reduced else None,
-        "median_error": statistics.median(errors) if errors else None,
-        "worst_error": max(errors, default=None),
-        "seconds": sum(r.get("seconds", 0) for r in results),
+        "graphs": len(results),
+        "emitted, valid, exact": len(exact),
+        "share": round(len(exact) / max(len(results), 1), 4),
+        **by_status,
+        "reduced": len(reduced),
+        "median of parameters remaining where reduced": statistics.median(reduced) if reduced else None,
+        "median relative L2": statistics.median(errors) if errors else None,
+        "worst relative L2": max(errors, default=None),
+        "seconds": round(sum(result["seconds"] for result in results)),
     }
 
 
@@ -121,13 +102,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--ratio", type=float, default=0.5)
     parser.add_argument("--match", default="*")
-    parser.add_argument("--stride", type=int, default=1, help="take every n-th entry")
+    parser.add_argument("--stride", type=int, default=1, help="take every n-th graph")
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--no-write", action="store_true", help="leave benchmarks/results/ alone")
     options = parser.parse_args()
-    names = [e["name"] for e in zoo_module().entries() if fnmatchcase(e["name"], options.match)]
+    names = [entry["name"] for entry in loader().entries() if fnmatchcase(entry["name"], options.match)]
     results: list[dict[str, Any]] = []
-    for result in _sweep(names[:: options.stride], options.ratio, options.workers):
+    for result in sweep(names[:: options.stride], options.ratio, options.workers):
         results.append(result)
         share = result["params"][1] / result["params"][0] if "params" in result else float("nan")
         print(
@@ -137,10 +118,10 @@ def main() -> None:
             flush=True,
         )
     figures = summary(results)
-    print(json.dumps(figures, indent=1))
-    if options.out:
-        options.out.write_text(json.dumps({"summary": figures, "results": results}, indent=1) + "\n")
-    sys.exit(bool(figures["different"] or figures["errors"]))
+    print(table(["figure", "value"], [[name, value] for name, value in figures.items()]))
+    if not options.no_write:
+        write("zoo", {"ratio": options.ratio, "figures": figures, "graphs": results})
+    sys.exit(bool(figures["error"]))
 
 
 if __name__ == "__main__":
