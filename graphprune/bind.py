@@ -56,9 +56,11 @@ def bind(rule: Rule, inputs: Sequence[Axes | None], outputs: Sequence[Sizes | No
             _bind_input(dim, axis, rule, bound)
             _note(dim, (slot, position), rule, bound, survivors)
     for slot, sizes in enumerate(outputs):
-        if sizes is None or slot >= len(rule.outputs):
+        if sizes is None:
             bound.outputs.append([])
             continue
+        if slot >= len(rule.outputs):
+            raise DoesNotFit(f"{slot + 1} outputs, the rule has {len(rule.outputs)}")
         bound.outputs.append(_build_output(rule.outputs[slot], sizes, rule, bound))
     return bound
 

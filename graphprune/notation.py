@@ -14,7 +14,7 @@ Einops' idea (Rogozhnikov 2022): the same name is the same axis. A rule reads
     ...      any number of axes, broadcast from the right as numpy does
     -        an operand that is not looked at (only its shape or type matters)
 
-An axis whose name appears in inputs alone is contracted.
+An axis whose name appears in inputs alone is contracted. An operand without dimensions is a scalar.
 
 Example:
     >>> print(parse("m k, k n -> m n"))
@@ -154,7 +154,7 @@ def parse(text: str) -> Rule:
 
 
 def _operands(text: str) -> tuple[Operand, ...]:
-    return tuple(_operand(part) for part in text.split(",")) if text.strip() else ()
+    return tuple(_operand(part) for part in text.split(","))
 
 
 def _operand(text: str) -> Operand:
@@ -175,6 +175,8 @@ def _operand(text: str) -> Operand:
 
 
 def _dim(tokens: list[str]) -> Dim:
+    if not tokens:
+        raise NotationError("a bracket is not closed")
     token = tokens.pop(0)
     if token == "(":
         dims = [_dim(tokens)]
