@@ -12,7 +12,7 @@ from graphprune.axes import Axis, leaf
 from graphprune.bind import Axes, DoesNotFit, bind, sizes_of
 from graphprune.grouping import Marks, groups
 from graphprune.ir import captured, label, shape_of, subgraphs
-from graphprune.notation import NotationError, Rule, parse
+from graphprune.notation import Dim, NotationError, Pinned, Rule, Size, parse
 from graphprune.shapes import Shapes, Sizes, infer
 from graphprune.solution import Applied, Solution
 
@@ -90,7 +90,28 @@ def _derive(node: gs.Node, shapes: Shapes, opset: int) -> Sequence[Sizes | None]
 
 
 def _parsed(row: rules.Row, site: rules.Site) -> Rule:
-    return parse(row.rule if isinstance(row.rule, str) else row.rule(site))
+    """Return the rule for one use of an operator.
+
+    Raises:
+        Unruly: attributes contradict the operands, or the rank of an operand is unknown.
+    """
+    try:
+        text = row.rule if isinstance(row.rule, str) else row.rule(site)
+    except _CONTRADICTIONS as error:
+        raise rules.Unruly("its attributes do not fit its operands") from error
+    rule = parse(text)
+    for slot, operand in enumerate(rule.inputs):
+        if site.has(slot) and site.inputs[slot] is None and any(not _is_pinned(dim) for dim in operand or ()):
+            raise rules.Unruly("the rank of an operand is unknown")
+    return rule
+
+
+_CONTRADICTIONS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What the function of a rule raises on a model that is not well formed."""
+
+
+def _is_pinned(dim: Dim) -> bool:
+    return isinstance(dim, Pinned | Size) or str(dim) == "*"
 
 
 def _pin(walk: _Walk, axes: Axes | None, reason: str) -> None:
@@ -135,10 +156,10 @@ def _apply(node: gs.Node, walk: _Walk) -> Applied:
 def _bind(
     node: gs.Node, site: rules.Site, row: rules.Row, inputs: tuple[Axes | None, ...], outputs: frozenset[str]
 ) -> Applied:
+    rule = _parsed(row, site)
     for tensor, sizes in zip(node.outputs, site.outputs, strict=True):
         if sizes is None and tensor.name and (tensor.outputs or tensor.name in outputs):
             raise rules.Unruly("the rank of an output is unknown")
-    rule = _parsed(row, site)
     for tensor, axes, operand in zip(node.inputs, inputs, rule.inputs, strict=False):
         if tensor.name and axes is None and operand is not None:
             raise rules.Unruly("the rank of an operand is unknown")

@@ -92,20 +92,29 @@ def _multi_head(site: Site) -> str:
     heads = int(site.attribute("num_heads"))
     if len(site.sizes(0)) != 3 or not site.has(1) or not site.has(2):
         raise Unruly("its query, key and value are packed")
-    key = "b t_ (h d)" if len(site.sizes(1)) == 3 else "b h t_ d"
-    value = "b t_ (h e)" if len(site.sizes(2)) == 3 else "b h t_ e"
+    # The kernel wants one head size of keys and values whose heads come apart, and of those with a past.
+    apart = len(site.sizes(1)) == 4
+    e = "d" if apart or site.has(7) else "e"
+    total = _total(site, 6, site.sizes(1)[2 if apart else 1], shared=site.has(8))
     inputs = [
         "b s_ (h d!)",
-        key,
-        value,
-        "((h d) + (h d) + (h e))",
+        "b h t_ d" if apart else "b t_ (h d)",
+        "b h t_ d" if apart else f"b t_ (h {e})",
+        f"((h d) + (h d) + (h {e}))",
         "*",
         _mask(site, 5, "h"),
         "b h _ d",
-        "b h _ e",
+        f"b h _ {e}",
     ]
     inputs += ["*"] * max(0, len(site.node.inputs) - len(inputs))
-    return text(inputs, ["b s_ (h e)", "b h _ d", "b h _ e"], h=heads)
+    outputs = [f"b s_ (h {e})", f"b h {total} d", f"b h {total} {e}", f"b h s_ {total}"]
+    return text(inputs, outputs, h=heads)
+
+
+def _total(site: Site, past: int, new: int, *, shared: bool) -> int:
+    """Return how many positions a cache holds afterwards; a shared buffer is as long as it was."""
+    before = site.sizes(past)[-2] if site.has(past) else 0
+    return before if shared else before + new
 
 
 def _multi_head_patch(edit: Edit) -> Written:
@@ -123,7 +132,8 @@ def _packed(site: Site) -> str:
         raise Unruly("it rotates the pairs of a head")
     whole = "(3 h d!)"
     inputs = ["b s_ i", f"i {whole}", whole, "*", "_ b h _ d", _mask(site, 5, "h"), "*"]
-    return text(inputs, ["b s_ (h d)", "_ b h _ d"], h=heads)
+    total = _total(site, 4, site.sizes(0)[1], shared=bool(site.attribute("past_present_share_buffer", 0)))
+    return text(inputs, ["b s_ (h d)", f"2 b h {total} d"], h=heads)
 
 
 def _packed_patch(edit: Edit) -> Written:
@@ -135,6 +145,9 @@ def _packed_patch(edit: Edit) -> Written:
 
 
 def _grouped_query(site: Site) -> str:
+    """Rule of GroupQueryAttention; heads stay whole, since they are rotated in pairs."""
+    if any(site.has(slot) for slot in (12, 13)):
+        raise Unruly("its caches are quantised")
     heads, shared = int(site.attribute("num_heads")), int(site.attribute("kv_num_heads"))
     repeat = heads // shared
     packed = not site.has(1)
@@ -146,11 +159,17 @@ def _grouped_query(site: Site) -> str:
         f"b_ t_ (k {width})",
         f"b_ k _ {width}",
         f"b_ k _ {width}",
-        *["*"] * max(0, len(site.node.inputs) - 5),
+        *["*"] * 5,
+        _mask(site, 10, "(k r)"),
+        "(k r)",
+        *["*"] * 4,
     ]
-    if len(site.node.inputs) > 10 and site.has(10):
-        raise Unruly("it adds a bias of its own to the scores")
-    return text(inputs, [f"b_ s_ {query}", f"b_ k _ {width}", f"b_ k _ {width}"], k=shared, r=repeat)
+    length = site.value(6)
+    total: str | int = "_"
+    if length is not None:
+        total = max(int(length.reshape(-1)[0]), site.sizes(3)[-2] if site.has(3) else 0)
+    cache = f"b_ k {total} {width}"
+    return text(inputs, [f"b_ s_ {query}", cache, cache, f"b_ (k r) s_ {total}"], k=shared, r=repeat)
 
 
 def _grouped_query_patch(edit: Edit) -> Written:

@@ -116,17 +116,31 @@ def _transpose(site: Site) -> str:
     return text([dims], [[dims[i] for i in order]])
 
 
+def _named_axes(site: Site) -> list[int] | None:
+    if site.has(1):
+        return site.integers(1, "axes")
+    return site.numbers("axes") if site.attribute("axes") is not None else None
+
+
+def _squeezed(site: Site) -> list[int]:
+    axes = _named_axes(site)
+    return [i for i, size in enumerate(site.sizes(0)) if size == 1] if axes is None else axes
+
+
 def _squeeze(site: Site) -> str:
     rank = len(site.sizes(0))
-    if site.has(1):
-        axes = site.integers(1, "axes")
-    elif site.attribute("axes") is not None:
-        axes = list(site.attribute("axes"))
-    else:
-        axes = [i for i, size in enumerate(site.sizes(0)) if size == 1]
-    gone = {axis % rank for axis in axes}
+    gone = {axis % rank for axis in _squeezed(site)}
     dims = ["1" if i in gone else name for i, name in enumerate(named(rank))]
     return text([dims, "_"], [[name for i, name in enumerate(dims) if i not in gone]])
+
+
+def _squeeze_patch(edit: Edit) -> Written:
+    """Name the axes that go where nobody named them and one that must stay is cut to a single unit."""
+    site, after = edit.site, edit.inputs[0]
+    assert after is not None
+    if _named_axes(site) is not None or after.count(1) == site.sizes(0).count(1):
+        return {}
+    return {"axes": _squeezed(site)} if site.opset < 13 else {1: _squeezed(site)}
 
 
 def _unsqueeze(site: Site) -> str:
@@ -227,7 +241,7 @@ TABLE: Table = {
     "Reshape": Row(_reshape, _reshape_patch, sizes=(1,)),
     "Flatten": Row(_flatten),
     "Transpose": Row(_transpose),
-    "Squeeze": Row(_squeeze),
+    "Squeeze": Row(_squeeze, _squeeze_patch),
     "Unsqueeze": Row(_unsqueeze),
     "Expand": Row(_expand, _expand_patch, sizes=(1,)),
     "ConstantOfShape": Row(_constant_of_shape, _constant_of_shape_patch, sizes=(0,)),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from graphprune.rules import attention, linear, norms
+from collections.abc import Sequence
+
+from graphprune.rules import attention, linear
 from graphprune.rules.site import Row, Site, Table, Unruly, attribute_from, named, text
 
 
@@ -21,13 +23,15 @@ def _per_column(site: Site, *slots: int) -> list[str]:
 
 
 def _dynamic_quantize_matmul(site: Site) -> str:
-    # The scale of the left operand comes from all of its values.
+    # The scale of the left operand comes from all of its values: every axis of it is mixed.
     scale, point = _per_column(site, 2, 3)
-    return f"... m k!, k n, {scale}, {point}, n -> ... m n"
+    return f"*! m! k!, k n, {scale}, {point}, n -> *! m n"
 
 
 def _matmul_integer_to_float(site: Site) -> str:
     scale, point = _per_column(site, 3, 5)
+    if _per_column(site, 2, 4) != ["-", "-"]:
+        raise Unruly("it has a scale per row")
     return f"... m k, k n, -, {scale}, -, {point}, n -> ... m n"
 
 
@@ -60,14 +64,37 @@ def _qlinear_concat(site: Site) -> str:
 
 
 def _qlinear_pool(site: Site) -> str:
-    dims = "n * c" if site.attribute("channels_last", 0) else "n c *"
-    return f"{dims}, -, -, -, - -> {dims}"
+    """Rule of the average pools; the sizes of the output are written down, since no schema tells them."""
+    last = bool(site.attribute("channels_last", 0))
+    spatial = site.sizes(0)[1:-1] if last else site.sizes(0)[2:]
+    pooled = [1] * len(spatial) if site.node.op == "QLinearGlobalAveragePool" else _pooled(site, spatial)
+    words = ["n", *map(str, pooled), "c"] if last else ["n", "c", *map(str, pooled)]
+    return text(["n * c" if last else "n c *", *["-"] * 4], [words])
 
 
-def _group_norm(site: Site) -> str:
-    groups = int(site.attribute("groups"))
-    dims = "n *! (g c!)" if site.attribute("channels_last", 1) else "n (g c!) *!"
-    return f"{dims}, (g c), (g c) -> {dims} | g={groups}"
+def _pooled(site: Site, sizes: Sequence[int]) -> list[int]:
+    if site.attribute("ceil_mode", 0):
+        raise Unruly("it rounds its sizes up")
+    kernel = site.numbers("kernel_shape")
+    strides = site.numbers("strides") or [1] * len(sizes)
+    pads = site.numbers("pads") or [0] * 2 * len(sizes)
+    if str(site.attribute("auto_pad", "NOTSET")).startswith("SAME"):
+        return [-(-size // stride) for size, stride in zip(sizes, strides, strict=True)]
+    around = [before + after for before, after in zip(pads, pads[len(sizes) :])]
+    return [(a + b - c) // d + 1 for a, b, c, d in zip(sizes, around, kernel, strides, strict=True)]
+
+
+def _qlinear_softmax(site: Site) -> str:
+    axis, rank = site.axis(-1), len(site.sizes(0))
+    flattened = int(site.attribute("opset", 13)) < 13
+    dims = [name + "!" * (i == axis or (flattened and i >= axis)) for i, name in enumerate(named(rank))]
+    return text([dims, *["-"] * 4], [dims])
+
+
+def _embeddings(site: Site) -> str:
+    """Rule of EmbedLayerNormalization: word, position and segment tables, summed and normalised."""
+    rows = "1" if site.has(8) and site.sizes(8)[0] == 1 else "b"
+    return f"b s_, b s_, _ c!, _ c, _ c, c, c, b s_, {rows} s_ -> b s c, b, b s c"
 
 
 def _skip_layer(site: Site) -> str:
@@ -79,12 +106,10 @@ _CONV = "n (g i) *, (g o) i *, (g o), n (g o) * -> n (g o) *"
 
 TABLE: Table = {
     **attention.MICROSOFT,
-    "BiasAdd": Row("n s c, c, n s c -> n s c"),
     "BiasGelu": Row("... c, c -> ... c"),
-    "BiasSplitGelu": Row("b s (2 c), (2 c) -> b s c"),
     "DequantizeLinear": linear.TABLE["DequantizeLinear"],
     "DynamicQuantizeMatMul": Row(_dynamic_quantize_matmul),
-    "EmbedLayerNormalization": Row("b s, b s, _ c!, _ c, _ c, c, c, b s, * -> b s c!, b, b s c"),
+    "EmbedLayerNormalization": Row(_embeddings),
     "FastGelu": Row("... c, c -> ... c"),
     "FusedConv": Row(
         lambda site: f"{_CONV} | g={int(site.attribute('group', 1))}", attribute_from(group="g")
@@ -92,7 +117,6 @@ TABLE: Table = {
     "FusedGemm": linear.TABLE["Gemm"],
     "FusedMatMul": Row(_fused_matmul),
     "Gelu": Row("... -> ..."),
-    "GroupNorm": Row(_group_norm, attribute_from(groups="g")),
     "MatMulIntegerToFloat": Row(_matmul_integer_to_float, zeros={0: 4, 1: 5}),
     "MatMulNBits": Row(_matmul_nbits, attribute_from(N="n")),
     "QGemm": Row(_qgemm, zeros={0: 2, 3: 5}),
@@ -103,9 +127,10 @@ TABLE: Table = {
     "QLinearLeakyRelu": Row("..., -, -, -, - -> ..."),
     "QLinearMul": Row("..., -, -, ..., -, -, -, - -> ..."),
     "QLinearSigmoid": Row("..., -, -, -, - -> ..."),
+    "QLinearSoftmax": Row(_qlinear_softmax),
+    "QLinearWhere": Row("..., ..., -, -, ..., -, -, -, - -> ..."),
     "QuantizeLinear": linear.TABLE["QuantizeLinear"],
     "QuickGelu": Row("... -> ..."),
-    "SimplifiedLayerNormalization": Row(norms.layer),
     "SkipLayerNormalization": Row(_skip_layer),
     "SkipSimplifiedLayerNormalization": Row(_skip_layer),
 }

@@ -1,0 +1,102 @@
+"""Cases of operators of com.microsoft that fuse others (attention and quantised ones stand by themselves)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.rules.case import case, whole
+
+CASES = (
+    case(
+        "grouped, with an addend",
+        'y = com.microsoft.FusedConv <group = 2, activation = "Relu"> (x, w, b, z)',
+        x=(2, 6, 5, 5),
+        w=(10, 3, 3, 3),
+        b=(10,),
+        z=(2, 10, 3, 3),
+        cuts=(2, 2, 3, 5),
+    ),
+    case(
+        "",
+        'y = com.microsoft.FusedConv <activation = "LeakyRelu", activation_params = [0.1]> (x, w)',
+        x=(2, 3, 5, 5),
+        w=(4, 3, 3, 3),
+        cuts=(2, 3, 4),
+    ),
+    case(
+        "",
+        'y = com.microsoft.FusedGemm <transB = 1, activation = "Relu"> (a, b, c)',
+        a=(3, 4),
+        b=(5, 4),
+        c=(5,),
+        cuts=(3, 4, 5),
+    ),
+    case("", "y = com.microsoft.FusedMatMul <alpha = 0.5> (a, b)", a=(2, 3, 4), b=(4, 5), cuts=(2, 3, 4, 5)),
+    case(
+        "both transposed",
+        "y = com.microsoft.FusedMatMul <transA = 1, transB = 1> (a, b)",
+        a=(2, 4, 3),
+        b=(2, 5, 4),
+        cuts=(2, 3, 4, 5),
+    ),
+    case("", "y = com.microsoft.BiasGelu (x, b)", x=(2, 3, 4), b=(4,), cuts=(2, 3, 4)),
+    case("", "y = com.microsoft.FastGelu (x)", x=(2, 3, 4), cuts=(2, 3, 4)),
+    case("with a bias", "y = com.microsoft.FastGelu (x, b)", x=(2, 3, 4), b=(4,), cuts=(2, 3, 4)),
+    case("", "y = com.microsoft.QuickGelu (x)", x=(2, 3, 4), cuts=(2, 3, 4)),
+    case("", "y = com.microsoft.Gelu (x)", x=(2, 3, 4), cuts=(2, 3, 4)),
+    case(
+        "with a bias and the sum",
+        "y, , , s = com.microsoft.SkipLayerNormalization (x, z, g, b, c)",
+        outputs="float y, float s",
+        x=(2, 3, 4),
+        z=(2, 3, 4),
+        g=(4,),
+        b=(4,),
+        c=(4,),
+        cuts=(2, 3, 4),
+    ),
+    case(
+        "a skip that broadcasts",
+        "y = com.microsoft.SkipLayerNormalization (x, z, g)",
+        x=(2, 3, 4),
+        z=(1, 3, 4),
+        g=(4,),
+        cuts=(2, 3, 4),
+    ),
+    case(
+        "with a bias and the sum",
+        "y, , , s = com.microsoft.SkipSimplifiedLayerNormalization (x, z, g, c)",
+        outputs="float y, float s",
+        x=(2, 3, 4),
+        z=(2, 3, 4),
+        g=(4,),
+        c=(4,),
+        cuts=(2, 3, 4),
+    ),
+    case(
+        "with segments and a mask",
+        "y, m, e = com.microsoft.EmbedLayerNormalization <mask_index_type = 1> (i, s, w, p, q, g, b, k)",
+        outputs="float y, int32 m, float e",
+        i=whole((2, 3), 0, 9, np.int32),
+        s=whole((2, 3), 0, 2, np.int32),
+        w=(9, 5),
+        p=(6, 5),
+        q=(2, 5),
+        g=(5,),
+        b=(5,),
+        k=np.array([[1, 1, 0], [1, 1, 1]], np.int32),
+        cuts=(2, 5),
+    ),
+    case(
+        "with positions",
+        "y, m = com.microsoft.EmbedLayerNormalization (i, , w, p, , g, b, , o)",
+        outputs="float y, int32 m",
+        i=whole((2, 3), 0, 9, np.int32),
+        w=(9, 5),
+        p=(6, 5),
+        g=(5,),
+        b=(5,),
+        o=whole((2, 3), 0, 6, np.int32),
+        cuts=(2, 5),
+    ),
+)
