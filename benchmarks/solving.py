@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--nodes", default="300,750,1500,3000,6000,10000,20000")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--plot", action="store_true", help="draw benchmarks/results/solving.svg (extra: bench)"
+        "--plot", action="store_true", help="draw results/solving.svg (extra: bench)"
     )
     options = parser.parse_args()
     rows = [measure(int(nodes), options.rounds) for nodes in options.nodes.split(",")]

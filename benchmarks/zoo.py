@@ -3,8 +3,8 @@
     python -m benchmarks.zoo [--ratio 0.5] [--match GLOB] [--stride N] [--workers 1] [--no-write]
 
 The folder is named by GRAPHPRUNE_ZOO (see `benchmarks.graphs`). Each graph is loaded, grouped, scored by
-group-wise l2, cut at the ratio with every kind of group, and compared with its masked twin on the folder's own
-inputs. The exit status is 1 where an emitted model was not exact.
+group-wise l2, cut at the ratio with every kind of group, and compared with its masked twin on the folder's
+own inputs. The exit status is 1 where the tool crashed.
 """
 
 from __future__ import annotations
