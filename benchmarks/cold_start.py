@@ -42,8 +42,8 @@ def entries() -> list[Entry]:
         return lambda model, output: child.graphprune("prune", model, "-o", output, "--ratio", "0.5", *words)
 
     def torch_pruning(exporter: str) -> Command:
-        script = "torch_pruning_resnet50"
-        return lambda _, output: child.peer("torch-pruning", script, "-o", output, "--exporter", exporter)
+        words = ("resnet50", "--exporter", exporter)
+        return lambda _, output: child.peer("torch-pruning", "torch_pruning", *words, "-o", output)
 
     def onnxsim(*words: str) -> Command:
         return lambda model, output: child.peer("onnxsim", "onnxsim_prune", model, "-o", output, *words)

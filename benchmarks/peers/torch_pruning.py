@@ -1,18 +1,21 @@
-"""Torch-Pruning on torchvision's ResNet-50: import, build, dependency graph, prune, export to ONNX.
+"""Torch-Pruning on a network of torchvision's: import, build, dependency graph, prune, export to ONNX.
 
 Run it with the environment that `make peers` builds:
 
-    build/peers/torch-pruning/bin/python -m benchmarks.peers.torch_pruning_resnet50 -o pruned.onnx
+    build/peers/torch-pruning/bin/python -m benchmarks.peers.torch_pruning resnet50 [-o pruned.onnx]
 
-It follows Torch-Pruning's own recipe: one shot, group L2 magnitude, local scope, the classifier ignored. The
-weights are random. Prints one JSON object: versions, seconds by part, parameters before and after.
+It follows Torch-Pruning's own example for torchvision: one shot, group L2 magnitude, local scope, the
+classifier ignored, a vision transformer's channels rounded to its heads and its `hidden_dim` set anew; the
+heads of a packed query-key-value layer are named as in its examples for transformers. Without `-o` the
+pruned module is run once and not exported; the exporter runs it otherwise.
+
+Prints one JSON object: status (`ok`, or `crash` and the error), versions, seconds by part, parameters
+before and after. The exit status is 1 after a crash.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import logging
 import os
@@ -26,17 +29,38 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers.torchvision_operators import declare
+from benchmarks.peers import torchvision_models as networks
+from benchmarks.peers.export_torchvision import export
 
 BEGIN = time.perf_counter()
 PACKAGES = ("torch", "torchvision", "torch-pruning", "onnx", "onnxscript")
+
+
+class Clock:
+    """The seconds of each part of a run."""
+
+    def __init__(self) -> None:
+        self._marks = [("begin", BEGIN)]
+
+    def mark(self, part: str) -> None:
+        """Say that `part` ends now."""
+        self._marks.append((part, time.perf_counter()))
+
+    def seconds(self) -> dict[str, float]:
+        """The seconds of the parts that have ended, and their total."""
+        return {part: round(end - begin, 3) for (_, begin), (part, end) in pairwise(self._marks)}
+
+    def total(self) -> float:
+        """The seconds from the start to the end of the last part."""
+        return round(self._marks[-1][1] - BEGIN, 3)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, help="where the pruned ONNX file goes")
+    parser.add_argument("name", nargs="?", default="resnet50", help="a network of torchvision's")
+    parser.add_argument("-o", "--output", type=Path, help="where the pruned ONNX file goes")
     parser.add_argument(
         "--ratio", type=float, default=0.5, help="fraction of each group's channels to remove"
     )
@@ -44,55 +68,78 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Prune and export once; the seconds of each part go to standard output as JSON."""
-    options = _options(arguments)
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
-    marks = [("begin", BEGIN)]
+def recipe(torch: Any, model: Any) -> dict[str, Any]:
+    """What Torch-Pruning's examples tell the pruner about `model`, beside the ratio and the importance."""
+    told: dict[str, Any] = {"ignored_layers": networks.classifiers(torch, model)}
+    packed = [layer for layer in model.modules() if hasattr(layer, "qkv") and hasattr(layer, "num_heads")]
+    if packed:
+        told["num_heads"] = {layer.qkv: layer.num_heads for layer in packed}
+    if type(model).__name__ == "VisionTransformer":
+        told["round_to"] = model.encoder.layers[0].num_heads
+    return told
 
-    def mark(part: str) -> None:
-        marks.append((part, time.perf_counter()))
 
-    torch: Any = import_module("torch")
-    declared = declare()
-    torchvision: Any = import_module("torchvision")
-    tp: Any = import_module("torch_pruning")
-    mark("import")
-    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
-    torch.manual_seed(0)
-    model = torchvision.models.resnet50(weights=None).eval()
-    before = sum(p.numel() for p in model.parameters())
-    mark("build")
-    example = torch.randn(1, 3, 224, 224)
+def prune(torch: Any, tp: Any, model: Any, example: Any, ratio: float, clock: Clock) -> None:
+    """Prune `model` in place."""
     pruner = tp.pruner.BasePruner(
         model,
         example,
         importance=tp.importance.GroupMagnitudeImportance(p=2),
-        pruning_ratio=options.ratio,
-        ignored_layers=[model.fc],
+        pruning_ratio=ratio,
+        **recipe(torch, model),
     )
-    mark("graph")
+    clock.mark("graph")
     pruner.step()
+    if type(model).__name__ == "VisionTransformer":
+        model.hidden_dim = model.conv_proj.out_channels
+    clock.mark("prune")
+
+
+def attempt(options: argparse.Namespace, clock: Clock) -> dict[str, Any]:
+    """Build, prune and export; what came of it."""
+    torch, torchvision, declared = networks.packages()
+    tp: Any = import_module("torch_pruning")
+    clock.mark("import")
+    torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+    model = networks.build(torch, torchvision, options.name)
+    example = networks.example(torch, options.name)
+    before = sum(p.numel() for p in model.parameters())
+    clock.mark("build")
+    report: dict[str, Any] = {"operators_declared": declared is not None, "status": "ok"}
+    try:
+        prune(torch, tp, model, example, options.ratio, clock)
+        if options.output:
+            report["bytes"] = export(torch, model, example, options.output, options.exporter)
+            clock.mark("export")
+        else:
+            with torch.no_grad():
+                model(example)
+            clock.mark("run")
+    except Exception as error:  # noqa: BLE001  a crash of the peer's is a result
+        lines = str(error).strip().splitlines() or [""]
+        return {**report, "status": "crash", "error": f"{type(error).__name__}: {lines[0][:200]}"}
     after = sum(p.numel() for p in model.parameters())
-    mark("prune")
-    with contextlib.redirect_stdout(io.StringIO()):
-        torch.onnx.export(model, (example,), str(options.output), dynamo=options.exporter == "dynamo")
-    mark("export")
-    data = options.output.with_name(options.output.name + ".data")  # the dynamo exporter's weights
-    seconds = {part: end - begin for (_, begin), (part, end) in pairwise(marks)}
+    return {**report, "parameters": {"before": before, "after": after, "remaining": round(after / before, 4)}}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prune once; what happened goes to standard output as JSON."""
+    options = _options(arguments)
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    clock = Clock()
+    outcome = attempt(options, clock)
     report = {
         "peer": "torch-pruning",
+        "network": options.name,
         "versions": {name: version(name) for name in PACKAGES},
         "exporter": options.exporter,
-        "operators_declared": declared is not None,
-        "seconds": {part: round(value, 3) for part, value in seconds.items()},
-        "total": round(marks[-1][1] - BEGIN, 3),
-        "parameters": {"before": before, "after": after, "remaining": round(after / before, 4)},
-        "bytes": sum(p.stat().st_size for p in (options.output, data) if p.exists()),
+        "seconds": clock.seconds(),
+        "total": clock.total(),
+        **outcome,
     }
     print(json.dumps(report))
-    return 0
+    return int(outcome["status"] != "ok")
 
 
 if __name__ == "__main__":
