@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import onnx_graphsurgeon as gs
 
-from graphprune.axes import find
+from graphprune.axes import find, leaves
 from graphprune.duplicate import duplicate
 from graphprune.evaluate import small_values
 from graphprune.ir import read
@@ -80,7 +80,17 @@ def _trace(applied: Applied, work: Work) -> Trace:
     consumed = tuple(
         next((place for place in found if place[0] in fixed), found[0]) for found in places.values()
     )
-    return Trace(inputs, outputs, consumed, mixed, dict(applied.row.zeros))
+    zeros = {slot: (point, _along(applied, slot, point)) for slot, point in applied.row.zeros.items()}
+    return Trace(inputs, outputs, consumed, mixed, zeros)
+
+
+def _along(applied: Applied, slot: int, point: int) -> int:
+    """Return the dimension of operand `slot` along which the zero points of operand `point` lie."""
+    points = applied.inputs[point] if point < len(applied.inputs) else None
+    if points is None or len(points) != 1:
+        return 0
+    made_of = leaves(points[0])
+    return next((dim for dim, axis in enumerate(applied.inputs[slot] or ()) if leaves(axis) == made_of), 0)
 
 
 def _cut_node(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None:
@@ -93,6 +103,8 @@ def _cut_node(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None
         patch(node, applied, trace, work)
     restore(node, applied, trace, work)
     known = small_values(node, work.values, work.sizes, applied.site.opset)
+    if node.op in ("Shape", "Size") or any(tensor.name in work.from_sizes for tensor in node.inputs):
+        work.from_sizes.update(tensor.name for tensor in node.outputs)
     for slot, tensor in enumerate(node.outputs):
         if not tensor.name:
             continue

@@ -73,7 +73,7 @@ def _texts(model: ModelProto) -> Iterator[object]:
 
 
 _OF_THE_RUNTIME = frozenset(["GroupNormalization", "SimplifiedLayerNormalization"])
-"""Operators that ONNX Runtime runs although onnx's checker does not know them: not at all, or not any more."""
+"""Operators that ONNX Runtime runs although onnx's checker does not know them, or not any more."""
 _UNCHECKED = "unchecked"
 
 

@@ -109,7 +109,7 @@ def _scale(
         if np.all(array == neutral):
             continue
         result = gs.Variable(fresh(f"{tensor.name}_{op.lower()}", work))
-        by = np.ascontiguousarray(array.astype(value.dtype).reshape(value.shape))
+        by = np.asarray(array.astype(value.dtype).reshape(value.shape), order="C")
         constant = gs.Constant(fresh(f"{result.name}_by", work), by)
         work.new.append(gs.Node(op, name=result.name, inputs=[node.inputs[slot], constant], outputs=[result]))
         set_input(node, slot, result)
@@ -117,14 +117,17 @@ def _scale(
 
 
 def restore(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None:
-    """Give the operator the values that it was given before, where the cut changed them on the way."""
+    """Give the operator the values that it was given before, where cut sizes changed them on the way.
+
+    What was computed from cut weights is another matter: it is what the masked weights give.
+    """
     skip: Sequence[int] = applied.row.sizes if applied.row is not None else ()
     if node.op in ("Shape", "Size") or small_values(node, work.values, work.sizes, applied.site.opset):
         return
     for slot, tensor in enumerate(node.inputs):
         old = applied.site.value(slot)
         new = work.values.get(tensor.name) if tensor.name else None
-        if slot in skip or old is None or new is None or isinstance(tensor, gs.Constant):
+        if slot in skip or old is None or new is None or tensor.name not in work.from_sizes:
             continue
         expected = take(old, trace.inputs.get(slot, {}))
         if np.array_equal(new, expected) or new.shape != expected.shape:
@@ -134,5 +137,5 @@ def restore(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None:
         elif work.solution.shapes.symbols and new.dtype.kind in "iu":
             _write_operand(node, slot, expected.astype(np.int64), work)
         else:
-            kept = gs.Constant(fresh(f"{tensor.name}_kept", work), np.ascontiguousarray(expected))
+            kept = gs.Constant(fresh(f"{tensor.name}_kept", work), np.asarray(expected, order="C"))
             set_input(node, slot, kept)

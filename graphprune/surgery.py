@@ -30,14 +30,15 @@ class Trace:
         outputs: the same by output.
         consumed: (operand, dimension) where removed positions must be masked with zeros.
         mixed: whether the operator mixes a cut axis, so that it must see the kept positions alone.
-        zeros: for an operand of integers, the operand that holds its zero point.
+        zeros: for an operand of integers, the operand that holds its zero point, and the dimension of the
+            former along which the latter lies (0 where there is one for all).
     """
 
     inputs: dict[int, Cuts]
     outputs: dict[int, Cuts]
     consumed: tuple[tuple[int, int], ...]
     mixed: bool
-    zeros: dict[int, int]
+    zeros: dict[int, tuple[int, int]]
 
 
 @dataclass
@@ -57,6 +58,8 @@ class Work:
     values: dict[str, NDArray[Any]] = field(default_factory=dict[str, NDArray[Any]])
     sizes: dict[str, Sizes] = field(default_factory=dict[str, Sizes])
     memo: dict[int, Index | None] = field(default_factory=dict[int, "Index | None"])
+    from_sizes: set[str] = field(default_factory=set[str])
+    """Names of the small tensors that were computed from sizes, by Shape or Size and what follows."""
 
     def keep(self, axis: Axis) -> Index | None:
         """Return the positions along `axis` that stay, or None where all stay."""

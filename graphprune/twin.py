@@ -39,7 +39,7 @@ class _Builder:
         return name
 
     def constant(self, base: str, values: NDArray[Any]) -> gs.Constant:
-        return gs.Constant(self.name(base), np.ascontiguousarray(values))
+        return gs.Constant(self.name(base), np.asarray(values, order="C"))
 
     def add(self, op: str, inputs: list[gs.Tensor], base: str, **attributes: Any) -> gs.Variable:
         result = gs.Variable(self.name(base))
@@ -81,8 +81,9 @@ def _mask(
         gone[kept] = False
         view = np.moveaxis(values, dim, 0)
         view[gone] = 0
-        if slot in trace.zeros and trace.zeros[slot] < len(node.inputs):
-            _set_zero_point(view, gone, node.inputs[trace.zeros[slot]], values, dim)
+        point, along = trace.zeros.get(slot, (len(node.inputs), 0))
+        if point < len(node.inputs):
+            _set_zero_point(view, gone, node.inputs[point], values, dim, along)
         set_input(node, slot, build.constant(tensor.name, values))
         return
     sizes = shapes.sizes[name]
@@ -95,17 +96,16 @@ def _mask(
 
 
 def _set_zero_point(
-    view: NDArray[Any], gone: NDArray[np.bool_], point: gs.Tensor, values: NDArray[Any], dim: int
+    view: NDArray[Any], gone: NDArray[np.bool_], point: gs.Tensor, values: NDArray[Any], dim: int, along: int
 ) -> None:
-    """Integers are zero at their zero point: one for the tensor, or one for each output channel."""
+    """Integers are zero at their zero point: one for the tensor, or one for each position `along` an axis."""
     if not isinstance(point, gs.Constant):
         return
     zero = read(point)
     if zero.size == 1:
         view[gone] = zero.reshape(-1)[0]
         return
-    channels = 0 if values.ndim > 2 else values.ndim - 1
-    shape = [zero.size if position == channels else 1 for position in range(values.ndim)]
+    shape = [zero.size if position == along else 1 for position in range(values.ndim)]
     full = np.broadcast_to(zero.reshape(shape), values.shape)
     view[gone] = np.moveaxis(full, dim, 0)[gone]
 

@@ -90,6 +90,11 @@ def whole(shape: tuple[int, ...], low: int, high: int, dtype: DTypeLike = np.int
     return np.random.default_rng(seed).integers(low, high, shape).astype(dtype)
 
 
+def codes(*shape: int) -> Array:
+    """Return unsigned bytes of `shape`, as of a quantised tensor."""
+    return whole(shape, 0, 200, np.uint8, seed=sum(shape))
+
+
 def ints(*items: int) -> Array:
     """Return a vector of int64."""
     return np.array(items, np.int64)

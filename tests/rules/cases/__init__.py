@@ -1,16 +1,19 @@
-"""Our own cases, one file for each file of rules: what the node tests of the onnx package leave open."""
+"""Our own cases, by the files of rules: what the node tests of the onnx package leave open."""
 
 from __future__ import annotations
 
 from tests.rules.case import Case
 from tests.rules.cases import (
     attention,
+    convolutions,
     elementwise,
+    integers,
     layout,
     linear,
     microsoft,
     norms,
     quantised,
+    quantised_products,
     recurrent,
     reduce,
     select,
@@ -18,7 +21,9 @@ from tests.rules.cases import (
 
 CASES: tuple[Case, ...] = (
     *elementwise.CASES,
+    *convolutions.CASES,
     *linear.CASES,
+    *integers.CASES,
     *norms.CASES,
     *reduce.CASES,
     *layout.CASES,
@@ -27,4 +32,5 @@ CASES: tuple[Case, ...] = (
     *attention.CASES,
     *microsoft.CASES,
     *quantised.CASES,
+    *quantised_products.CASES,
 )

@@ -42,6 +42,33 @@ _REDUCTIONS = tuple(
     )
 )
 
+_BY_HAND = (
+    case(
+        "a mean over sizes, which stay what they were",
+        "h = Shape (x) n = ReduceProd <keepdims = 0> (h) f = Cast <to = 1> (n) "
+        "t = ReduceSum <keepdims = 0> (x) y = Div (t, f)",
+        of="ReduceSum",
+        x=(3, 4),
+        cuts=(3, 4),
+    ),
+    case(
+        "a mean over a count of elements, which follows the cut",
+        "m = Greater (x, c) f = Cast <to = 1> (m) n = ReduceSum <keepdims = 0> (f) "
+        "t = ReduceSum <keepdims = 0> (x) y = Div (t, n)",
+        of="ReduceSum",
+        x=draw((2, 3), 0.5, 2),
+        c=scalar(0),
+        cuts=(2, 3),
+    ),
+    case(
+        "a weight over its norm",
+        "n = ReduceL2 <keepdims = 0> (w) y = Div (w, n)",
+        of="ReduceL2",
+        w=(2, 3),
+        cuts=(2, 3),
+    ),
+)
+
 _SEARCHES = (
     case("not kept", "y = ArgMax <axis = 1, keepdims = 0> (x)", outputs="int64 y", x=(2, 3, 4), cuts=(2, 4)),
     case("last axis", "y = ArgMin <axis = -1> (x)", outputs="int64 y", x=(2, 3, 4), cuts=(2, 3)),
@@ -83,4 +110,4 @@ _SEARCHES = (
     ),
 )
 
-CASES = (*_REDUCTIONS, *_SEARCHES)
+CASES = (*_REDUCTIONS, *_BY_HAND, *_SEARCHES)
