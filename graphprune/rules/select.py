@@ -160,7 +160,7 @@ def _pad_patch(edit: Edit) -> Written:
 
 
 def _run(site: Site) -> tuple[int, int] | None:
-    """Return first index and length where the indices of a Gather are known and consecutive."""
+    """Return first index and length where the indices, operand 1, are known and consecutive."""
     value = site.value(1)
     if value is None or not value.size or sum(size > 1 for size in value.shape) > 1:
         return None
@@ -194,11 +194,16 @@ def _gather(site: Site) -> str:
 
 
 def _gather_patch(edit: Edit) -> Written:
-    run, axis = _run(edit.site), edit.site.axis(0)
-    assert edit.inputs[0] is not None
-    if run is None or edit.inputs[0][axis] == edit.site.sizes(0)[axis]:
+    return {} if _run(edit.site) is None else _renumber(edit, edit.site.axis(0))
+
+
+def _renumber(edit: Edit, axis: int) -> Written:
+    """Return the consecutive indices of operand 1 as they are after a cut of `axis` of operand 0."""
+    full, after = edit.site.sizes(0), edit.inputs[0]
+    assert after is not None
+    if after[axis] == full[axis]:
         return {}
-    name = named(len(edit.site.sizes(0)))[axis]
+    name = named(len(full))[axis]
     first = edit.kept.get(f"p{name}", 0)
     index = np.arange(first, first + edit.kept[name])
     return {1: index.reshape([-1 if size > 1 else 1 for size in edit.site.sizes(1)])}
@@ -220,10 +225,30 @@ def _gather_nd(site: Site) -> str:
 
 
 def _scatter_nd(site: Site) -> str:
-    depth = site.sizes(1)[-1]
-    dims = ["_" if i < depth else name for i, name in enumerate(named(len(site.sizes(0))))]
-    lead = ["_"] * (len(site.sizes(1)) - 1)
-    return text([dims, "*", [*lead, *dims[depth:]]], [dims])
+    depth, lead = site.sizes(1)[-1], len(site.sizes(1)) - 1
+    data = named(len(site.sizes(0)))
+    run = _run(site) if depth == 1 else None
+    if run is None:
+        dims = ["_" if i < depth else name for i, name in enumerate(data)]
+        return text([dims, "*", [*["_"] * lead, *dims[depth:]]], [dims])
+    # What is written over is a stretch of the first axis; the updates' one long dimension lies along it.
+    first, count = run
+    name, after = data[0], site.sizes(0)[0] - first - count
+    dims = [_stretch(name, first, after), *data[1:]]
+    long = next((i for i, size in enumerate(site.sizes(1)[:lead]) if size > 1), lead - 1)
+    index = ["_" if i == long else "1" for i in range(lead)]
+    written = [name if i == long else "1" for i in range(lead)]
+    sizes = {f"p{name}": first, name: count, f"q{name}": after}
+    return text(
+        [dims, [*index, "1"], [*written, *data[1:]]],
+        [dims],
+        **{key: size for key, size in sizes.items() if size and "+" in dims[0]},
+    )
+
+
+def _scatter_nd_patch(edit: Edit) -> Written:
+    run = _run(edit.site) if edit.site.sizes(1)[-1] == 1 else None
+    return {} if run is None else _renumber(edit, 0)
 
 
 def _compress(site: Site) -> str:
@@ -242,6 +267,6 @@ TABLE: Table = {
     "Gather": Row(_gather, _gather_patch, sizes=(1,)),
     "GatherElements": Row(_gather_elements),
     "GatherND": Row(_gather_nd),
-    "ScatterND": Row(_scatter_nd),
+    "ScatterND": Row(_scatter_nd, _scatter_nd_patch, sizes=(1,)),
     "Compress": Row(_compress),
 }

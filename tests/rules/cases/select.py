@@ -198,6 +198,22 @@ _PICKS = (
     case("whole rows", "y = GatherND (x, i)", x=(5, 3, 6), i=whole((4, 1), 0, 5), cuts=(3, 4, 6)),
     case("whole rows", "y = ScatterND (x, i, u)", x=(5, 3), i=np.array([[1], [3]]), u=(2, 3), cuts=(3,)),
     case(
+        "a run of rows",
+        "y = ScatterND (x, i, u)",
+        x=(9, 3),
+        i=np.array([[2], [3], [4], [5]]),
+        u=(4, 3),
+        cuts=(2, 3, 3, 4),
+    ),
+    case(
+        "the last rows, added",
+        'y = ScatterND <reduction = "add"> (x, i, u)',
+        x=(6,),
+        i=np.array([[[-2]], [[-1]]]),
+        u=(2, 1),
+        cuts=(2, 4),
+    ),
+    case(
         "rows",
         "y = Compress <axis = 0> (x, c)",
         x=(3, 4),
