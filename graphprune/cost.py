@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
@@ -11,6 +11,7 @@ import onnx_graphsurgeon as gs
 
 from graphprune import rules
 from graphprune.axes import Axis, Form, find, leaves
+from graphprune.ir import body_constants, shape_of
 from graphprune.plan import Plan
 from graphprune.positions import Index, keep
 from graphprune.solution import Applied, Solution
@@ -79,24 +80,32 @@ def cost(solution: Solution, plan: Plan | None = None) -> Cost:
         parts = [measured(part) for part in root.parts]
         return sum(parts) if root.form is Form.SUM else prod(parts)
 
-    params = size = macs = 0
+    params = size = 0
+    for tensor, elements in _constants(solution, stays):
+        dtype = np.dtype(tensor.dtype)
+        size += elements * dtype.itemsize
+        if dtype.kind not in "bO" and not (dtype.kind in "iu" and dtype.itemsize >= 4):
+            params += elements
+    macs = sum(_macs(applied, measured) for applied in solution.nodes)
+    return Cost(params, macs // _batch(solution), size)
+
+
+def _constants(solution: Solution, stays: Stays) -> Iterator[tuple[gs.Constant, int]]:
+    """Yield every constant with the number of its elements, once for each way in which it is cut."""
     seen: set[tuple[int, tuple[bytes | None, ...]]] = set()
     for node, applied in zip(solution.graph.nodes, solution.nodes, strict=True):
         for tensor, axes in zip(node.inputs, applied.inputs, strict=True):
             if not isinstance(tensor, gs.Constant) or axes is None:
                 continue
-            sizes = tuple(count(axis) for axis in axes)
-            # Uses of one constant that keep other positions get a constant each.
-            kept = tuple(None if index is None else index.tobytes() for index in map(stays, axes))
-            if (id(tensor), kept) in seen:
-                continue
-            seen.add((id(tensor), kept))
-            dtype = np.dtype(tensor.dtype)
-            size += prod(sizes) * dtype.itemsize
-            if dtype.kind not in "bO" and not (dtype.kind in "iu" and dtype.itemsize >= 4):
-                params += prod(sizes)
-        macs += _macs(applied, measured)
-    return Cost(params, macs // _batch(solution), size)
+            indices = [stays(axis) for axis in axes]
+            kept = tuple(None if index is None else index.tobytes() for index in indices)
+            if (id(tensor), kept) not in seen:
+                seen.add((id(tensor), kept))
+                sizes = (axis.size if i is None else i.size for axis, i in zip(axes, indices, strict=True))
+                yield tensor, prod(sizes)
+    for tensor in body_constants(solution.graph):
+        if (id(tensor), (None,) * len(shape_of(tensor))) not in seen:
+            yield tensor, prod(shape_of(tensor))
 
 
 def _open_leaves(solution: Solution) -> frozenset[int]:

@@ -15,7 +15,7 @@ import onnx_graphsurgeon as gs
 from graphprune.axes import find, leaves
 from graphprune.duplicate import duplicate
 from graphprune.evaluate import small_values
-from graphprune.ir import read
+from graphprune.ir import read, read_by_bodies
 from graphprune.model import Model
 from graphprune.plan import Plan
 from graphprune.rewire import set_input, sweep
@@ -144,7 +144,8 @@ def _key(cuts: Cuts) -> Key:
 
 def _variants(work: Work) -> dict[str, list[Key]]:
     """Return, for each constant, the distinct ways in which its uses are cut; uncut comes first."""
-    found: dict[str, list[Key]] = {}
+    elsewhere = read_by_bodies(work.graph) | {tensor.name for tensor in work.graph.outputs}
+    found: dict[str, list[Key]] = {name: [()] for name in elsewhere}
     for node, applied in zip(work.nodes, work.solution.nodes, strict=True):
         for tensor, axes in zip(node.inputs, applied.inputs, strict=True):
             if isinstance(tensor, gs.Constant):

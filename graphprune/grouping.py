@@ -161,10 +161,15 @@ def _names(order: Sequence[int], places: dict[int, list[Place]]) -> dict[int, st
     """Name every group after the first operator that produces its units, in the given order."""
     called: dict[int, str] = {}
     taken: dict[str, int] = {}
+    used: set[str] = set()
     for key in order:
         found = places[key]
         place = next((p for p in found if p.role == "out"), found[0])
         base = place.node.name or next((t.name for t in place.node.outputs if t.name), place.tensor.name)
-        taken[base] = taken.get(base, 0) + 1
-        called[key] = base if taken[base] == 1 else f"{base}:{taken[base]}"
+        name = base
+        while name in used:
+            taken[base] = taken.get(base, 1) + 1
+            name = f"{base}:{taken[base]}"
+        used.add(name)
+        called[key] = name
     return called

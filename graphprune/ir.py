@@ -45,6 +45,17 @@ def constants(graph: gs.Graph) -> Iterator[gs.Constant]:
                 yield tensor
 
 
+def body_constants(graph: gs.Graph) -> Iterator[gs.Constant]:
+    """Yield every constant that the bodies of control-flow nodes use, once."""
+    seen: set[int] = set()
+    for node in graph.nodes:
+        for body in subgraphs(node):
+            for tensor in (*constants(body), *body_constants(body)):
+                if id(tensor) not in seen:
+                    seen.add(id(tensor))
+                    yield tensor
+
+
 def read(tensor: gs.Constant) -> NDArray[Any]:
     """Return the values of a constant without keeping them in the graph."""
     values = stored(tensor)
@@ -75,6 +86,11 @@ def subgraphs(node: gs.Node) -> Iterator[gs.Graph]:
             yield value
         elif isinstance(value, list):
             yield from (item for item in listed(value) if isinstance(item, gs.Graph))
+
+
+def read_by_bodies(graph: gs.Graph) -> set[str]:
+    """Return the names that the bodies of the control-flow nodes of `graph` read from outside."""
+    return {name for node in graph.nodes for body in subgraphs(node) for name in captured(body)}
 
 
 def captured(body: gs.Graph) -> set[str]:

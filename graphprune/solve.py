@@ -11,10 +11,12 @@ from graphprune import rules
 from graphprune.axes import Axis, leaf
 from graphprune.bind import Axes, DoesNotFit, bind, sizes_of
 from graphprune.grouping import Marks, groups
-from graphprune.ir import captured, label, shape_of, subgraphs
+from graphprune.ir import constants, label, read_by_bodies, shape_of
 from graphprune.notation import Dim, NotationError, Pinned, Rule, Size, parse
 from graphprune.shapes import Shapes, Sizes, infer
 from graphprune.solution import Applied, Solution
+
+_BODY = "the body of an If, Loop or Scan reads '{}'"
 
 
 @dataclass
@@ -45,16 +47,18 @@ def solve(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None, *, bare: b
         sizes = walk.shapes.sizes.get(tensor.name)
         walk.axes[tensor.name] = None if sizes is None else [leaf(size) for size in sizes]
         _pin(walk, walk.axes[tensor.name], f"it is a dimension of graph input '{tensor.name}'")
-    outer = {name for node in graph.nodes for body in subgraphs(node) for name in captured(body)}
+    outer = read_by_bodies(graph)
     for node in graph.nodes:
         walk.applied.append(_apply(node, walk))
         for tensor in node.outputs:
             if tensor.name in outer:
-                _pin(
-                    walk, walk.axes.get(tensor.name), f"the body of an If, Loop or Scan reads '{tensor.name}'"
-                )
+                _pin(walk, walk.axes.get(tensor.name), _BODY.format(tensor.name))
     for tensor in () if bare else graph.outputs:
-        _pin(walk, walk.axes.get(tensor.name), f"it is a dimension of graph output '{tensor.name}'")
+        axes = walk.shared.get(id(tensor)) if isinstance(tensor, gs.Constant) else walk.axes.get(tensor.name)
+        _pin(walk, axes, f"it is a dimension of graph output '{tensor.name}'")
+    for tensor in constants(graph):
+        if tensor.name in outer:
+            _pin(walk, walk.shared.get(id(tensor)), _BODY.format(tensor.name))
     return Solution(
         graph, walk.shapes, tuple(walk.applied), groups(walk.applied, walk.pins, walk.mixed, bare)
     )

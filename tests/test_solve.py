@@ -93,6 +93,35 @@ GROUPS = {
     "weights-in-fp16": "channels 8",
     "weights-in-bf16": "neurons 16",
     "weights-in-double": "neurons 16",
+    "split-sizes-at-run-time": "neurons 5, neurons 10",
+    "mean-by-a-count-read-at-run-time": "neurons 8",
+    "filled-like-a-tensor": "neurons 8, neurons 8",
+    "expanded-like-a-tensor": "neurons 8",
+    "if-that-captures-weights": "neurons 8",
+    "weight-that-is-an-output": "neurons 7",
+    "square-weight-used-twice": "neurons 8",
+    "weight-and-its-transpose": "neurons 8",
+    "weight-reshaped-in-the-graph": "neurons 8",
+    "weights-normalised": "channels 8",
+    "weights-standardised": "width 8 mixed, channels 8",
+    "filters-mixed-by-a-router": "neurons 4, channels 8",
+    "pixels-to-channels-by-slices": "channels 6, channels 5",
+    "pixels-to-channels-by-reshape": "channels 6",
+    "maxout": "neurons 8, width 2 mixed",
+    "outer-product": "neurons 4, neurons 5",
+    "outer-product-with-itself": "neurons 4",
+    "gram-matrix": "head-dims 4",
+    "batch-norm-after-flatten": "channels 6",
+    "layer-norm-over-images": "width 6 mixed",
+    "channels-in-a-fixed-order": "channels 5, channels 6",
+    "detection-head": "channels 6",
+    "linear-attention": "heads 4, head-dims 8, head-dims 8",
+    # What mixes the heads of the scores parts them from those of the values.
+    "talking-heads": "heads 4, head-dims 8, heads 4, head-dims 8",
+    "qk-norm": "heads 4, head-dims 8 mixed, head-dims 8",
+    "batch-and-heads-merged": "heads 4, head-dims 8, head-dims 8",
+    "window-attention": "heads 4, head-dims 8",
+    "lstm-last-state": "neurons 8",
 }
 
 COUPLED = {
@@ -115,6 +144,13 @@ COUPLED = {
     "mixture-of-experts": "up_w.0 down_w.0 router.1",
     "packed-attention-operator": "w.1 bias.0 wo.0",
     "weights-in-bf16": "w0.1 b0.0 w1.0",
+    "weights-normalised": "v.0 gain.0 w1.1",
+    "weights-standardised": "v0.0 v.1",
+    "filters-mixed-by-a-router": "experts.1 w1.1",
+    "square-weight-used-twice": "w0.1 w.0 w.1 w1.0",
+    "batch-norm-after-flatten": "w0.0 scale.0 var.0 w1.0",
+    "lstm-last-state": "w.1 r.2 head.0",
+    "if-that-captures-weights": "w0.1 bias.0 w1.0",
 }
 """Places (constant and dimension) that hold units of one prunable group."""
 
@@ -132,6 +168,8 @@ PINNED = {
     "lstm-bidirectional w.0": "LSTM 'recur'",
     "if-that-captures w0.1": "the body of an If, Loop or Scan reads 'a_b'",
     "loop-that-captures w0.1": "the body of an If, Loop or Scan reads 'a'",
+    "weight-that-is-an-output w0.1": "graph output 'w0'",
+    "channels-in-a-fixed-order w0.0": "Gather",
     "several-outputs w5.0": "TopK 'best'",
     "several-outputs w3.0": "graph output 'z'",
     "rotary-interleaved wq.1": "Slice 'q_1'",
@@ -264,6 +302,36 @@ def test_an_operator_nobody_knows_pins_what_it_touches_and_nothing_else() -> Non
     (pinned,) = at(solution, "w0.1")
     assert pinned.reason == "Odd 'odd' pins it: there is no rule for elsewhere.Odd"
     assert [group.size for group in prunable(solution)] == [8]
+
+
+def test_a_matrix_that_a_body_reads_as_well_is_pinned() -> None:
+    model = fill("""
+        g (float[2, 6] x, bool choice) => (float[2, 3] y, float[2, 8] z) <float[6, 8] w0, float[8, 3] w1>
+        {
+          a = MatMul (x, w0) r = Relu (a) y = MatMul (r, w1)
+          z = If (choice) <
+            then_branch = yes () => (float[2, 8] yes_z) { yes_z = MatMul (x, w0) },
+            else_branch = no () => (float[2, 8] no_z) { no_m = MatMul (x, w0) no_z = Neg (no_m) }
+          >
+        }""")
+    (pinned,) = at(solve(from_proto(model).graph), "w0.1")
+    assert pinned.reason == "the body of an If, Loop or Scan reads 'w0'"
+
+
+def test_names_of_groups_are_unique_where_operators_have_the_names_that_groups_would_get() -> None:
+    model = fill("""
+        g (float[1, 4] x) => (float[1, 2] y)
+        <float[4, 6] w0, float[6, 5] w1, float[5, 3] w2, float[3, 2] w3>
+        {
+          [a] h = MatMul (x, w0) r = Relu (h)
+          ["a:2"] i = MatMul (r, w1) s = Relu (i)
+          ["a:3"] j = MatMul (s, w2) t = Relu (j)
+          [b] y = MatMul (t, w3)
+        }""")
+    solution = solve(from_proto(model).graph)
+    names = [group.name for group in solution.groups]
+    assert len(set(names)) == len(names) == 5
+    assert {group.name for group in prunable(solution)} == {"a", "a:2", "a:3"}
 
 
 def test_solving_twice_gives_the_same_names() -> None:

@@ -17,6 +17,8 @@ from tests.networks import (
     perceptrons,
     quantised,
     recurrent,
+    unusual,
+    unusual_attention,
 )
 from tests.networks.fill import fill
 
@@ -31,6 +33,8 @@ TEXTS: dict[str, str] = {
     **quantised.TEXTS,
     **dynamic.TEXTS,
     **control.TEXTS,
+    **unusual.TEXTS,
+    **unusual_attention.TEXTS,
 }
 """Every network by name, as text for `fill`."""
 

@@ -17,6 +17,35 @@ g (float[2, 6] x, bool choice) => (float[2, 8] y, float[2, 3] z)
   c_r = Relu (c)
   [last] z = MatMul (c_r, w2)
 }""",
+    "if-that-captures-weights": """
+g (float[2, 6] x, bool choice) => (float[2, 3] y, float[2, 8] z)
+<float[6, 8] w0, float[8] bias, float[8, 3] w1, float[6, 8] inner_w>
+{
+  [free] a = MatMul (x, w0)
+  a_b = Add (a, bias)
+  a_r = Relu (a_b)
+  [last] y = MatMul (a_r, w1)
+  z = If (choice) <
+    then_branch = yes () => (float[2, 8] yes_z) {
+      yes_m = MatMul (x, inner_w)
+      yes_z = Add (yes_m, bias)
+    },
+    else_branch = no () => (float[2, 8] no_z) {
+      no_m = MatMul (x, inner_w)
+      no_z = Sub (no_m, bias)
+    }
+  >
+}""",
+    "weight-that-is-an-output": """
+g (float[2, 6] x) => (float[2, 3] y, float[6, 8] w0)
+<float[6, 8] w0, float[8, 7] w1, float[7, 3] w2>
+{
+  [first] a = MatMul (x, w0)
+  a_r = Relu (a)
+  [second] b = MatMul (a_r, w1)
+  b_r = Relu (b)
+  [last] y = MatMul (b_r, w2)
+}""",
     "loop-that-captures": """
 g (float[2, 6] x) => (float[2, 8] y, float[2, 3] z)
 <float[6, 8] w0, float[8] b0, float[6, 10] w1, float[10, 3] w2, int64 times = {3}, bool yes = {1}>

@@ -110,4 +110,62 @@ g (float[batch, 6] x) => (float[batch, 3] y)
   gated = Mul (value, open)
   [last] y = MatMul (gated, w1)
 }""",
+    "split-sizes-at-run-time": """
+g (float[batch, 6] x) => (float[batch, 3] y)
+<float[6, 15] w0, float[15] b0, float[5, 3] w1, float[10, 3] w2, int64 one = {1}, int64 three = {3},
+ int64[1] front = {0}, int64 two = {2}>
+{
+  a = MatMul (x, w0)
+  c = Add (a, b0)
+  sh = Shape (c)
+  n = Gather <axis = 0> (sh, one)
+  t = Div (n, three)
+  u = Mul (t, two)
+  t1 = Unsqueeze (t, front)
+  u1 = Unsqueeze (u, front)
+  z = Concat <axis = 0> (t1, u1)
+  p,
+  q = Split <axis = 1> (c, z)
+  pr = Relu (p)
+  qr = Tanh (q)
+  i = MatMul (pr, w1)
+  j = MatMul (qr, w2)
+  y = Add (i, j)
+}""",
+    "mean-by-a-count-read-at-run-time": """
+g (float[batch, 6] x) => (float[batch, 3] y)
+<float[6, 8] w0, float[8, 3] w1, int64 one = {1}, int64[1] ax = {1}>
+{
+  a = MatMul (x, w0)
+  sh = Shape (a)
+  n = Gather <axis = 0> (sh, one)
+  nf = Cast <to = 1> (n)
+  s = ReduceSum <keepdims = 1> (a, ax)
+  m = Div (s, nf)
+  c = Sub (a, m)
+  r = Relu (c)
+  y = MatMul (r, w1)
+}""",
+    "filled-like-a-tensor": """
+g (float[batch, 6] x) => (float[batch, 3] y)
+<float[6, 8] w0, float[16, 3] w1>
+{
+  a = MatMul (x, w0)
+  sh = Shape (a)
+  z = ConstantOfShape <value = float[1] {0.5}> (sh)
+  c = Concat <axis = 1> (a, z)
+  r = Relu (c)
+  y = MatMul (r, w1)
+}""",
+    "expanded-like-a-tensor": """
+g (float[batch, 6] x) => (float[batch, 3] y)
+<float[6, 8] w0, float[1, 8] v, float[8, 3] w1>
+{
+  a = MatMul (x, w0)
+  sh = Shape (a)
+  z = Expand (v, sh)
+  c = Mul (a, z)
+  r = Relu (c)
+  y = MatMul (r, w1)
+}""",
 }

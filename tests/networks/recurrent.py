@@ -57,4 +57,15 @@ g (float[5, 2, 6] x, float[1, 2, 8] before) => (float[5, 2, 3] y, float[1, 2, 8]
   a_r = Relu (a)
   [last] y = MatMul (a_r, head)
 }""",
+    "lstm-last-state": """
+g (float[5, 2, 6] x) => (float[2, 3] y)
+<float[2, 32, 6] w, float[2, 32, 8] r, float[16, 3] head, int64[2] f = {2, -1}>
+{
+  h,
+  hn,
+  cn = LSTM <hidden_size = 8, direction = "bidirectional"> (x, w, r)
+  t = Transpose <perm = [1, 0, 2]> (hn)
+  s = Reshape (t, f)
+  y = MatMul (s, head)
+}""",
 }
