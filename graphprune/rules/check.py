@@ -27,9 +27,18 @@ from graphprune.solve import solve
 from graphprune.twin import twin
 
 
+TOGETHER = "all groups together"
+
+
 @dataclass(frozen=True)
 class Finding:
-    """What came of one group of one case: '' where cut and masked operator agree, else the difference."""
+    """What came of one cut.
+
+    Attributes:
+        group: the name of the group that was cut, or `TOGETHER`.
+        size: how many units it has, or how many groups there are.
+        problem: '' where the cut and the masked operator agree, else the difference.
+    """
 
     group: str
     size: int
@@ -51,7 +60,9 @@ def bare(proto: onnx.ModelProto, operands: Mapping[str, NDArray[Any]]) -> Model:
 
 
 def check(proto: onnx.ModelProto, operands: Mapping[str, NDArray[Any]], seed: int = 0) -> list[Finding]:
-    """Cut every group of the operator by itself and compare; an empty list where nothing may be cut.
+    """Cut every group of the operator and compare: each by itself, and then all of them at once.
+
+    The list is empty where nothing may be cut.
 
     Raises:
         Refused: ONNX Runtime cannot run the operator as it is.
@@ -59,21 +70,29 @@ def check(proto: onnx.ModelProto, operands: Mapping[str, NDArray[Any]], seed: in
     model = bare(proto, operands)
     solution = solve(model.graph, bare=True)
     generator = np.random.default_rng(seed)
-    findings: list[Finding] = []
-    for group in solution.groups:
-        if not group.prunable:
-            continue
-        stay = generator.permutation(group.size)[: max(1, group.size // 2)].astype(np.int64)
-        plan = Plan({group.name: stay}, {group.name: group.size})
-        findings.append(Finding(group.name, group.size, _compare(model, solution, plan)))
+    sizes = {group.name: group.size for group in solution.groups if group.prunable}
+    stay = {
+        name: generator.permutation(size)[: max(1, size // 2)].astype(np.int64) for name, size in sizes.items()
+    }
+    findings = [
+        Finding(name, size, _compare(model, solution, Plan({name: stay[name]}, {name: size})))
+        for name, size in sizes.items()
+    ]
+    if len(sizes) > 1:
+        findings.append(Finding(TOGETHER, len(sizes), _compare(model, solution, Plan(stay, sizes))))
     return findings
 
 
 def _compare(model: Model, solution: Solution, plan: Plan) -> str:
     small = cut(model, solution, plan)
     masked = replace(model, graph=twin(model.graph, small, solution.shapes))
-    with session(masked) as opened:
-        expected = run(opened, {})
+    try:
+        with session(masked) as opened:
+            expected = run(opened, {})
+    except Refused as error:
+        with session(model) as opened:
+            run(opened, {})
+        return f"the masked operator does not run: {error.what}"
     try:
         with session(small.model) as opened:
             found = run(opened, {})

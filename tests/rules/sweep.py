@@ -47,7 +47,7 @@ class Outcome:
     def problems(self) -> tuple[str, ...]:
         """What went wrong, each beginning with the case."""
         return tuple(
-            f"{self.case}: group of {finding.size}: {finding.problem}"
+            f"{self.case}: {finding.group} ({finding.size}): {finding.problem}"
             for finding in self.findings
             if finding.problem
         )
