@@ -3,11 +3,11 @@
     python -m benchmarks.reach [NAME ...] [--exporter dynamo] [--fresh]
 
 graphprune prunes the exported ONNX file (l2, every kind of group) and verifies what it wrote; Torch-Pruning
-prunes the module itself by the recipe of its own examples, within two minutes. Each is measured in its own currency: floats of
-initializers in the file (a batch norm that the exporter folded is gone, a table that it computed is there),
-parameters of the module. The target is at most one point more than Torch-Pruning leaves, as measured here
-or as published where it crashes or hangs; and that attention loses heads or
-head dims. Exported files stay in `build/reach`.
+prunes the module itself by the recipe of its own examples, within two minutes. Each is measured in its own
+currency: floats of initializers in the file (a batch norm that the exporter folded is gone, a table that it
+computed is there), parameters of the module. The target is at most one point more than Torch-Pruning leaves,
+as measured here or, where it crashes or hangs, as published; and that attention loses heads or head dims.
+Exported files stay in `build/reach`.
 """
 
 from __future__ import annotations
