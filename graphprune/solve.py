@@ -178,6 +178,7 @@ def _register(node: gs.Node, applied: Applied, walk: _Walk) -> None:
             for position in walk.shapes.open.get(tensor.name, ()):
                 _pin(walk, axes[position : position + 1] if axes else None, f"{label(node)} sizes it by data")
     if applied.bound is not None:
-        where = f"{label(node)} pins it"
-        walk.pins += [(axis, f"{where}: {why}" if why else where) for axis, why in applied.bound.pins]
+        where, usual = f"{label(node)} pins it", applied.row.why if applied.row else ""
+        for axis, why in applied.bound.pins:
+            walk.pins.append((axis, f"{where}: {why or usual}" if why or usual else where))
         walk.mixed += [(axis, label(node)) for axis in applied.bound.mixed]

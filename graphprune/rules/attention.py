@@ -12,6 +12,7 @@ from math import sqrt
 
 from graphprune.rules.site import AttentionRole, Edit, Row, Site, Table, Unruly, Written, text
 
+_STEPS = "it is a position in the sequence, or a head that is rotated as a whole"
 _ROLES: dict[str, AttentionRole] = {
     "k": "heads",
     "r": "heads",
@@ -177,16 +178,16 @@ def _grouped_query_patch(edit: Edit) -> Written:
 
 
 TABLE: Table = {
-    "Attention": Row(_standard, _standard_patch, roles=_ROLES),
+    "Attention": Row(_standard, _standard_patch, roles=_ROLES, why=_STEPS),
     "RotaryEmbedding": Row(
-        _rotary("num_heads", 1, "rotary_embedding_dim"), _rotary_patch("num_heads"), roles=_ROLES
+        _rotary("num_heads", 1, "rotary_embedding_dim"), _rotary_patch("num_heads"), roles=_ROLES, why=_STEPS
     ),
 }
 MICROSOFT: Table = {
-    "Attention": Row(_packed, _packed_patch, roles=_ROLES),
-    "MultiHeadAttention": Row(_multi_head, _multi_head_patch, roles=_ROLES),
-    "GroupQueryAttention": Row(_grouped_query, _grouped_query_patch, roles=_ROLES),
+    "Attention": Row(_packed, _packed_patch, roles=_ROLES, why=_STEPS),
+    "MultiHeadAttention": Row(_multi_head, _multi_head_patch, roles=_ROLES, why=_STEPS),
+    "GroupQueryAttention": Row(_grouped_query, _grouped_query_patch, roles=_ROLES, why=_STEPS),
     "RotaryEmbedding": Row(
-        _rotary("num_heads", 2, "rotary_embedding_dim"), _rotary_patch("num_heads"), roles=_ROLES
+        _rotary("num_heads", 2, "rotary_embedding_dim"), _rotary_patch("num_heads"), roles=_ROLES, why=_STEPS
     ),
 }

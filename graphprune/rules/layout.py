@@ -237,19 +237,21 @@ def _space_to_depth(site: Site) -> str:
     return f"n c * -> n ({block} {block} c) *"
 
 
+_FACTORS = "its factors do not divide those of the target, or it is a vector of sizes"
+
 TABLE: Table = {
-    "Reshape": Row(_reshape, _reshape_patch, sizes=(1,)),
-    "Flatten": Row(_flatten),
+    "Reshape": Row(_reshape, _reshape_patch, sizes=(1,), why=_FACTORS),
+    "Flatten": Row(_flatten, why=_FACTORS),
     "Transpose": Row(_transpose),
     "Squeeze": Row(_squeeze, _squeeze_patch),
     "Unsqueeze": Row(_unsqueeze),
     "Expand": Row(_expand, _expand_patch, sizes=(1,)),
     "ConstantOfShape": Row(_constant_of_shape, _constant_of_shape_patch, sizes=(0,)),
     "Tile": Row(_tile, _tile_patch, sizes=(1,)),
-    "Resize": Row(_resize, _resize_patch, sizes=(3,)),
-    "Upsample": Row(_resize),
-    "DepthToSpace": Row(_depth_to_space),
-    "SpaceToDepth": Row(_space_to_depth),
+    "Resize": Row(_resize, _resize_patch, sizes=(3,), why="it is resampled"),
+    "Upsample": Row(_resize, why="it is resampled"),
+    "DepthToSpace": Row(_depth_to_space, why="it becomes space"),
+    "SpaceToDepth": Row(_space_to_depth, why="it comes from space"),
     "Shape": Row("- -> _"),
     "Size": Row("- -> "),
 }

@@ -11,7 +11,7 @@ def _grouped(rule: str) -> Row:
     def with_groups(site: Site) -> str:
         return f"{rule} | g={int(site.attribute('group', 1))}"
 
-    return Row(with_groups, attribute_from(group="g"))
+    return Row(with_groups, attribute_from(group="g"), why="a window slides over it")
 
 
 def matrix_product(site: Site) -> str:
@@ -129,16 +129,20 @@ def _quantized(site: Site) -> str:
 TABLE: Table = {
     "Conv": _grouped("n (g i) *, (g o) i *, (g o) -> n (g o) *"),
     "ConvTranspose": _grouped("n (g i) *, (g i) o *, (g o) -> n (g o) *"),
-    "ConvInteger": Row(_conv_integer, attribute_from(group="g"), zeros={0: 2, 1: 3}),
-    "QLinearConv": Row(_qlinear_conv, attribute_from(group="g"), zeros={0: 2, 3: 5}),
-    "DeformConv": Row(_deform_conv, attribute_from(group="g")),
+    "ConvInteger": Row(
+        _conv_integer, attribute_from(group="g"), zeros={0: 2, 1: 3}, why="a window slides over it"
+    ),
+    "QLinearConv": Row(
+        _qlinear_conv, attribute_from(group="g"), zeros={0: 2, 3: 5}, why="a window slides over it"
+    ),
+    "DeformConv": Row(_deform_conv, attribute_from(group="g"), why="a window slides over it"),
     "MatMul": Row(matrix_product),
     "MatMulInteger": Row(_matmul_integer, zeros={0: 2, 1: 3}),
     "QLinearMatMul": Row(_qlinear_matmul, zeros={0: 2, 3: 5}),
     "Gemm": Row(_gemm),
     "Einsum": Row(_einsum),
-    "Col2Im": Row(_col2im),
-    "QuantizeLinear": Row(_quantized),
-    "DequantizeLinear": Row(_quantized),
+    "Col2Im": Row(_col2im, why="a window slides over it"),
+    "QuantizeLinear": Row(_quantized, why="its scales are shared in blocks"),
+    "DequantizeLinear": Row(_quantized, why="its scales are shared in blocks"),
     "DynamicQuantizeLinear": Row("*! -> *!, -, -"),
 }

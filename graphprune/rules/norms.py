@@ -66,17 +66,17 @@ TABLE: Table = {
     "RMSNormalization": Row(layer),
     "SimplifiedLayerNormalization": Row(layer),
     "LpNormalization": _along_axis(-1),
-    "LRN": Row("n c! * -> n c! *"),
+    "LRN": Row("n c! * -> n c! *", why="a window slides over it"),
     "MeanVarianceNormalization": Row(_mean_variance),
     "Softmax": Row(_softmax),
     "LogSoftmax": Row(_softmax),
     "Hardmax": Row(_softmax),
-    "MaxPool": Row(_max_pool),
+    "MaxPool": Row(_max_pool, why="a window slides over it"),
     **{
-        op: Row("n c * -> n c *")
+        op: Row("n c * -> n c *", why="a window slides over it")
         for op in ("AveragePool", "GlobalAveragePool", "GlobalLpPool", "GlobalMaxPool", "LpPool")
     },
-    "GridSample": Row("n c *, n * -> n c *"),
-    "RoiAlign": Row("_ c *, *, _ -> _ c *"),
-    "MaxRoiPool": Row("_ c *, * -> _ c *"),
+    "GridSample": Row("n c *, n * -> n c *", why="it is sampled at positions"),
+    "RoiAlign": Row("_ c *, *, _ -> _ c *", why="it is sampled at positions"),
+    "MaxRoiPool": Row("_ c *, * -> _ c *", why="it is sampled at positions"),
 }

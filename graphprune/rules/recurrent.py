@@ -23,7 +23,7 @@ def _recurrent(gates: int, states: int, peepholes: bool = False) -> Row:
         ]
         return f"{', '.join(operands)} -> {'b _ _ h' if batch_first else '_ _ b h'}, {state}, {state}"
 
-    return Row(rule, attribute_from(hidden_size="h"))
+    return Row(rule, attribute_from(hidden_size="h"), why="it is a direction or a time step")
 
 
 TABLE: Table = {

@@ -36,7 +36,7 @@ def _searching(inputs: int, outputs: int) -> Row:
             out = [name for i, name in enumerate(dims) if i != axis]
         return text([dims, *["*"] * (inputs - 1)], [out] * outputs)
 
-    return Row(rule)
+    return Row(rule, why="its values are ranked")
 
 
 def _cumulative(site: Site) -> str:
@@ -74,9 +74,9 @@ TABLE: Table = {
     "ArgMax": _searching(1, 1),
     "ArgMin": _searching(1, 1),
     "TopK": _searching(2, 2),
-    "CumSum": Row(_cumulative),
-    "CumProd": Row(_cumulative),
-    "OneHot": Row(_one_hot),
-    "Trilu": Row(_trilu),
-    "ReverseSequence": Row(_reverse_sequence),
+    "CumSum": Row(_cumulative, why="it is summed up in order"),
+    "CumProd": Row(_cumulative, why="it is summed up in order"),
+    "OneHot": Row(_one_hot, why="indices point into it"),
+    "Trilu": Row(_trilu, why="a triangle is cut out of it"),
+    "ReverseSequence": Row(_reverse_sequence, why="it is reversed"),
 }

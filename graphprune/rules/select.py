@@ -262,11 +262,11 @@ def _compress(site: Site) -> str:
 TABLE: Table = {
     "Concat": Row(_concat),
     "Split": Row(_split, _split_patch, sizes=(1,)),
-    "Slice": Row(_slice, _slice_patch, sizes=(1, 2, 3, 4)),
-    "Pad": Row(_pad, _pad_patch, sizes=(1, 3)),
-    "Gather": Row(_gather, _gather_patch, sizes=(1,)),
-    "GatherElements": Row(_gather_elements),
-    "GatherND": Row(_gather_nd),
-    "ScatterND": Row(_scatter_nd, _scatter_nd_patch, sizes=(1,)),
-    "Compress": Row(_compress),
+    "Slice": Row(_slice, _slice_patch, sizes=(1, 2, 3, 4), why="positions along it are picked"),
+    "Pad": Row(_pad, _pad_patch, sizes=(1, 3), why="it is padded with copies of its own values"),
+    "Gather": Row(_gather, _gather_patch, sizes=(1,), why="positions along it are picked"),
+    "GatherElements": Row(_gather_elements, why="positions along it are picked"),
+    "GatherND": Row(_gather_nd, why="positions along it are picked"),
+    "ScatterND": Row(_scatter_nd, _scatter_nd_patch, sizes=(1,), why="positions along it are picked"),
+    "Compress": Row(_compress, why="positions along it are picked"),
 }

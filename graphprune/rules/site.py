@@ -119,6 +119,7 @@ class Row:
         zeros: for an operand of integers, the operand that holds its zero point.
         roles: which names of the rule are heads, which head dims.
         sizes: the operands that only say sizes; their values follow the cut.
+        why: why the dimensions that the rule pins (`_`, `*`) are pinned, for the reader of `inspect`.
     """
 
     rule: str | RuleOf
@@ -126,6 +127,7 @@ class Row:
     zeros: Mapping[int, int] = field(default_factory=dict[int, int])
     roles: Mapping[str, AttentionRole] = field(default_factory=dict[str, "AttentionRole"])
     sizes: tuple[int, ...] = ()
+    why: str = ""
 
 
 Table = dict[str, Row]
