@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from graphprune.checks import Verification
 from graphprune.cost import cost
 from graphprune.cut import cut
-from graphprune.model import Model
+from graphprune.fold import fold
+from graphprune.model import Model, from_proto, to_proto
 from graphprune.plan import Plan
 from graphprune.solution import Solution
+from graphprune.solve import solve
 from graphprune.verify import compare, verify
-from tests.networks import TEXTS
+from tests.networks import TEXTS, network
 from tests.networks.solved import halved, parameters, prunable, shuffled, solved
 
 every_network = pytest.mark.parametrize("name", TEXTS)
@@ -76,3 +80,41 @@ def test_a_cut_leaves_the_original_as_it_was(name: str) -> None:
     cut(model, solution, halved(solution))
     after = [(node.op, [t.name for t in node.inputs], dict(node.attrs)) for node in model.graph.nodes]
     assert before == after
+
+
+def test_weights_that_old_models_list_as_inputs_get_their_new_sizes_there() -> None:
+    proto = onnx.ModelProto()
+    proto.CopyFrom(network("opset-7"))
+    proto.ir_version = 3
+    for tensor in proto.graph.initializer:
+        value = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+        proto.graph.input.append(value)
+    model = fold(from_proto(proto))
+    solution = solve(model.graph)
+    small, proof = prune(model, solution, halved(solution))
+    assert proof.passed
+    written = to_proto(small)
+    sizes = {t.name: list(t.dims) for t in written.graph.initializer}
+    assert sizes["w0"] == [4, 3, 3, 3]
+    listed = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in written.graph.input
+    }
+    assert {name: listed[name] for name in sizes} == sizes
+
+
+def test_a_sparse_weight_is_cut() -> None:
+    proto = onnx.ModelProto()
+    proto.CopyFrom(network("mlp"))
+    position, dense = next((i, t) for i, t in enumerate(proto.graph.initializer) if t.name == "w0")
+    values = numpy_helper.to_array(dense)
+    indices = np.flatnonzero(np.abs(values) > 0.3)
+    del proto.graph.initializer[position]
+    sparse = proto.graph.sparse_initializer.add(dims=values.shape)
+    sparse.values.CopyFrom(numpy_helper.from_array(values.reshape(-1)[indices], "w0"))
+    sparse.indices.CopyFrom(numpy_helper.from_array(indices, "w0_indices"))
+    model = fold(from_proto(proto))
+    solution = solve(model.graph)
+    small, proof = prune(model, solution, halved(solution))
+    assert proof.passed, proof.worst
+    assert {t.name: list(t.dims) for t in to_proto(small).graph.initializer}["w0"] == [6, 8]

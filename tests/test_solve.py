@@ -122,6 +122,11 @@ GROUPS = {
     "batch-and-heads-merged": "heads 4, head-dims 8, head-dims 8",
     "window-attention": "heads 4, head-dims 8",
     "lstm-last-state": "neurons 8",
+    "opset-7": "channels 8, neurons 20",
+    "opset-9": "channels 4, channels 8, channels 4, channels 4, channels 2, channels 2",
+    "opset-11": "heads 4, head-dims 8, head-dims 8, width 12 mixed",
+    # Before opset 13 a softmax runs over all axes from its own on.
+    "opset-12": "width 8 mixed, channels 8, channels 8",
 }
 
 COUPLED = {

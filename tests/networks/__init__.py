@@ -14,6 +14,7 @@ from tests.networks import (
     fused_attention,
     joins,
     norms,
+    older,
     perceptrons,
     quantised,
     recurrent,
@@ -33,6 +34,7 @@ TEXTS: dict[str, str] = {
     **quantised.TEXTS,
     **dynamic.TEXTS,
     **control.TEXTS,
+    **older.TEXTS,
     **unusual.TEXTS,
     **unusual_attention.TEXTS,
 }
