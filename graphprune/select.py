@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from math import floor
@@ -241,11 +241,37 @@ def _reach(
             "allow more with --max-ratio, --only or --min-units",
         )
     low, high = 0.0, choice.max_ratio
+    generous, _ = at(low)
     for _ in range(24):
         middle = (low + high) / 2
         candidate, price = at(middle)
         if price <= limit:
             high, plan = middle, candidate
         else:
-            low = middle
+            low, generous = middle, candidate
+    return _give_back(plan, generous, groups, lambda plan: measure(cost(solution, plan)) <= limit)
+
+
+def _give_back(
+    plan: Plan, generous: Plan, groups: Sequence[Group], fits: Callable[[Plan], bool], most: int = 100
+) -> Plan:
+    """Let groups keep what the next smaller ratio leaves them, one after another, as long as the plan fits.
+
+    Whole units make the cost a staircase in the ratio; this climbs the last step group by group, those that
+    lost the largest share first. At most `most` groups are tried.
+    """
+
+    def kept(group: Group, source: Plan) -> int:
+        return source.keep[group.name].size if group.name in source.keep else group.size
+
+    open_groups = [group for group in groups if kept(group, generous) > kept(group, plan)]
+    for group in sorted(open_groups, key=lambda group: kept(group, plan) / group.size)[:most]:
+        keep = {**plan.keep}
+        if group.name in generous.keep:
+            keep[group.name] = generous.keep[group.name]
+        else:
+            keep.pop(group.name, None)
+        candidate = Plan(keep, {name: plan.sizes[name] for name in keep})
+        if fits(candidate):
+            plan = candidate
     return plan

@@ -223,6 +223,23 @@ def test_a_target_is_met_and_never_overshot_by_much(name: str, target: str, scop
     assert limit - 0.3 < reached <= limit
 
 
+def test_a_target_is_approached_group_by_group() -> None:
+    """Ten equal layers lose units together as the ratio grows; the last step is taken by some of them only."""
+    layers = [f"h{n} = MatMul(r{n - 1 if n else 'x'}, w{n}) r{n} = Relu(h{n})" for n in range(10)]
+    text = (
+        "<ir_version: 8, opset_import: ['' : 17]> deep (float[1, 8] rx) => (float[1, 8] y) <"
+        + ", ".join(f"float[8, 8] w{n}" for n in range(11))
+        + "> { "
+        + " ".join(layers)
+        + " y = MatMul(r9, w10) }"
+    )
+    solution = solve(from_proto(fill(text.replace("'", '"'))).graph)
+    plan = select(solution, score(solution).values, Choice(target="params=0.5x"))
+    share = cost(solution, plan).params / cost(solution).params
+    assert 0.45 < share <= 0.5
+    assert len({index.size for index in plan.keep.values()}) == 2
+
+
 def test_a_target_in_bytes_is_met() -> None:
     model, solution = solved("conv-chain")
     plan = select(solution, score(solution).values, Choice(target="size=2.5kB"))
