@@ -224,7 +224,7 @@ def test_a_target_is_met_and_never_overshot_by_much(name: str, target: str, scop
 
 
 def test_a_target_is_approached_group_by_group() -> None:
-    """Ten equal layers lose units together as the ratio grows; the last step is taken by some of them only."""
+    """Ten equal layers lose units together as the ratio grows; some of them take the last step."""
     layers = [f"h{n} = MatMul(r{n - 1 if n else 'x'}, w{n}) r{n} = Relu(h{n})" for n in range(10)]
     text = (
         "<ir_version: 8, opset_import: ['' : 17]> deep (float[1, 8] rx) => (float[1, 8] y) <"
