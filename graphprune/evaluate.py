@@ -133,6 +133,7 @@ _TABLE: dict[str, Callable[[Sequence[Array | None], dict[str, Any]], Array]] = {
     "Less": _numpy(np.less),
     "Mul": _numpy(np.multiply),
     "Neg": _numpy(np.negative),
+    "NonZero": lambda arrays, _: np.array(np.nonzero(np.asarray(arrays[0])), np.int64),
     "Not": _numpy(np.logical_not),
     "Or": _numpy(np.logical_or),
     "Pow": lambda arrays, _: np.power(np.asarray(arrays[0]), np.asarray(arrays[1])).astype(

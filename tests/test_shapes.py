@@ -82,6 +82,8 @@ def test_a_chain_of_shapes_folds_to_numbers() -> None:
         ("y = Range (start, limit, step)", [3, 5, 7]),
         ("y = ConstantOfShape <value = int64[1] {4}> (two)", [4, 4]),
         ("n = Shape (a) y = Identity (n)", [3]),
+        ("o = ConstantOfShape <value = float[1] {1.0}> (two) n = NonZero (o) y = Squeeze (n, zero)", None),
+        ("o = Expand (two, three) n = NonZero (o) y = Squeeze (n, zero)", [0, 1, 2]),
         ("y = Size (a)", 3),
         ("y = Shape <start = -1> (a)", [3]),
         ("y = CumSum (a, start0)", [-7, 0, 5]),
@@ -92,6 +94,7 @@ def test_small_integers_are_computed(nodes: str, expected: list[int] | int | Non
     shapes = shapes_of(f"""
         g () => (int64 y)
         <int64[3] a = {{-7, 7, 5}}, int64[3] b = {{2, 2, 2}}, int64[1] zero = {{0}}, int64[1] two = {{2}},
+         int64[1] three = {{3}},
          int64[1] minus = {{-1}}, int64 start = {{3}}, int64 limit = {{8}}, int64 step = {{2}},
          int64 start0 = {{0}}>
         {{ {nodes} }}""")
