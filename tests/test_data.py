@@ -1,0 +1,335 @@
+"""Data comes as the model takes it, in order, from every source, without being read whole."""
+
+from __future__ import annotations
+
+import logging
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_graphsurgeon as gs
+import pytest
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from graphprune.data import Data, open_data
+from graphprune.errors import Usage
+from graphprune.model import from_proto
+from tests.networks.fill import fill
+
+Array = NDArray[Any]
+
+IMAGE = "g (float[batch, 3, 4, 4] x) => (float[batch, 3, 4, 4] y) { y = Relu(x) }"
+PAIR = (
+    "g (int64[batch, seq] ids, float[batch, seq] mask) => (float[batch, seq] y) "
+    "{ a = Cast<to=1>(ids) y = Mul(a, mask) }"
+)
+BY_TWO = "g (float[2, 5] x) => (float[2, 5] y) { y = Relu(x) }"
+STATE = (
+    "g (float[N, 5] x, float[2, N, 3] state, int64 rate) => (float[N, 5] y, float[2, N, 3] s, int64 r) "
+    "{ y = Relu(x) s = Relu(state) r = Identity(rate) }"
+)
+
+
+def graph(text: str) -> gs.Graph:
+    return from_proto(fill(text)).graph
+
+
+def normal(*shape: int, seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def gathered(data: Data, size: int = 3) -> tuple[dict[str, NDArray[Any]], NDArray[Any] | None]:
+    batches = list(data.batches(size))
+    feeds = {name: np.concatenate([batch.feeds[name] for batch in batches]) for name in batches[0].feeds}
+    labels = [batch.targets for batch in batches if batch.targets is not None]
+    return feeds, np.concatenate(labels) if labels else None
+
+
+X, Y = normal(10, 3, 4, 4), np.arange(10) % 3
+
+
+def npz(folder: Path, x: Array = X) -> str:
+    np.savez(folder / "d.npz", x=x, labels=Y)
+    return str(folder / "d.npz")
+
+
+def packed(folder: Path, x: Array = X) -> str:
+    np.savez_compressed(folder / "d.npz", x=x, labels=Y)
+    return str(folder / "d.npz")
+
+
+def another_name(folder: Path, x: Array = X) -> str:
+    np.savez(folder / "d.npz", pictures=x, labels=Y)
+    return str(folder / "d.npz")
+
+
+def doubles(folder: Path, x: Array = X) -> str:
+    np.savez(folder / "d.npz", x=x.astype(">f8"), labels=Y)
+    return str(folder / "d.npz")
+
+
+def folder_of_npz(folder: Path, x: Array = X) -> str:
+    for name, part in (("10", slice(7, 10)), ("2", slice(0, 7))):
+        np.savez(folder / f"{name}.npz", x=x[part], labels=Y[part])
+    return str(folder)
+
+
+def folder_of_inputs(folder: Path, x: Array = X) -> str:
+    np.save(folder / "x.npy", x)
+    np.save(folder / "labels.npy", Y)
+    (folder / "README").write_text("what this is")
+    return str(folder)
+
+
+def folder_of_samples(folder: Path, x: Array = X) -> str:
+    for number, sample in enumerate(x):
+        np.save(folder / f"image{number}.npy", sample)
+    np.save(folder / "labels.npy", Y)
+    return str(folder)
+
+
+def folder_of_single_npz(folder: Path, x: Array = X) -> str:
+    for number, sample in enumerate(x):
+        np.savez(folder / f"{number}.npz", x=sample, labels=Y[number])
+    return str(folder)
+
+
+def code(folder: Path, x: Array = X) -> str:
+    np.save(folder / "x.npy", x)
+    (folder / "beside.py").write_text("LABELS = [number % 3 for number in range(10)]")
+    (folder / "data.py").write_text(
+        f"import numpy as np\nfrom beside import LABELS\ndef load_data():\n    x = np.load({str(folder / 'x.npy')!r})\n"
+        "    for at in range(0, 10, 4):\n        yield {'x': x[at:at+4]}, LABELS[at:at+4]\n"
+    )
+    return str(folder / "data.py")
+
+
+def code_of_samples(folder: Path, x: Array = X) -> str:
+    np.save(folder / "x.npy", x)
+    (folder / "data.py").write_text(
+        f"import numpy as np\ndef pairs():\n    x = np.load({str(folder / 'x.npy')!r})\n"
+        "    return [({'x': sample}, number % 3) for number, sample in enumerate(x)]\n"
+    )
+    return f"{folder / 'data.py'}:pairs"
+
+
+SOURCES = [
+    npz,
+    packed,
+    another_name,
+    doubles,
+    folder_of_npz,
+    folder_of_inputs,
+    folder_of_samples,
+    folder_of_single_npz,
+    code,
+    code_of_samples,
+]
+sources = pytest.mark.parametrize("write", SOURCES, ids=lambda write: write.__name__)
+
+
+@sources
+@pytest.mark.parametrize("size", [1, 3, 10, 64])
+def test_every_source_gives_the_same_batches(tmp_path: Path, write: Callable[..., str], size: int) -> None:
+    data = open_data(write(tmp_path), graph(IMAGE))
+    batches = list(data.batches(size))
+    assert [batch.count for batch in batches] == [len(X[at : at + size]) for at in range(0, 10, size)]
+    assert all(batch.feeds["x"].dtype == np.float32 for batch in batches)
+    feeds, labels = gathered(data, size)
+    np.testing.assert_array_equal(feeds["x"], X)
+    np.testing.assert_array_equal(labels, Y)
+
+
+@sources
+def test_data_can_be_gone_through_again(tmp_path: Path, write: Callable[..., str]) -> None:
+    data = open_data(write(tmp_path), graph(IMAGE))
+    next(data.batches(2))
+    assert [b.feeds["x"].sum() for b in data.batches(2)] == [b.feeds["x"].sum() for b in data.batches(2)]
+
+
+@sources
+def test_the_fingerprint_is_that_of_the_samples(tmp_path: Path, write: Callable[..., str]) -> None:
+    text = write(tmp_path)
+    before = open_data(text, graph(IMAGE)).fingerprint
+    assert open_data(text, graph(IMAGE)).fingerprint == before
+    assert open_data(text, graph(IMAGE), samples=4).fingerprint != before
+    write(tmp_path, X + 1)
+    assert open_data(text, graph(IMAGE)).fingerprint != before
+
+
+@sources
+def test_fewer_samples_are_chosen_by_the_seed_in_the_data_s_order(
+    tmp_path: Path, write: Callable[..., str]
+) -> None:
+    data = open_data(write(tmp_path), graph(IMAGE), samples=4, seed=1)
+    feeds, labels = gathered(data)
+    rows = [int(np.flatnonzero((X == sample).all(axis=(1, 2, 3)))[0]) for sample in feeds["x"]]
+    assert len(rows) == 4 and rows == sorted(set(rows))
+    assert rows == ([0, 1, 2, 3] if write in (code, code_of_samples) else np.sort(choice(1)).tolist())
+    np.testing.assert_array_equal(labels, Y[rows])
+
+
+def choice(seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).choice(10, 4, replace=False)
+
+
+def test_labels_may_have_another_key(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=X, y=Y)
+    data = open_data(str(tmp_path / "d.npz"), graph(IMAGE), label_key="y")
+    np.testing.assert_array_equal(gathered(data)[1], Y)
+
+
+def test_data_without_labels_has_no_targets(tmp_path: Path) -> None:
+    np.save(tmp_path / "anything.npy", X)
+    data = open_data(str(tmp_path / "anything.npy"), graph(IMAGE))
+    assert data.count == 10
+    assert gathered(data)[1] is None
+
+
+def test_integers_are_cast_where_they_fit(tmp_path: Path) -> None:
+    ids = np.array([[1, 2], [3, 4]], np.uint16)
+    np.savez(tmp_path / "d.npz", ids=ids, mask=ids > 2)
+    batch = next(open_data(str(tmp_path / "d.npz"), graph(PAIR)).batches(2))
+    assert batch.feeds["ids"].dtype == np.int64 and batch.feeds["mask"].dtype == np.float32
+    np.testing.assert_array_equal(batch.feeds["ids"], ids)
+
+
+def test_arrays_in_fortran_order_are_read_right(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=np.asfortranarray(X))
+    np.testing.assert_array_equal(gathered(open_data(str(tmp_path / "d.npz"), graph(IMAGE)))[0]["x"], X)
+
+
+def test_a_model_that_takes_two_at_a_time_gets_two(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", normal(6, 5))
+    data = open_data(str(tmp_path / "x.npy"), graph(BY_TWO))
+    assert [batch.feeds["x"].shape for batch in data.batches(64)] == [(2, 5)] * 3
+    fewer = open_data(str(tmp_path / "x.npy"), graph(BY_TWO), samples=5)
+    assert fewer.count == 4
+
+
+def test_samples_of_inputs_without_a_common_axis_are_fed_one_by_one(tmp_path: Path) -> None:
+    x, state, rate = normal(3, 1, 5), normal(3, 2, 1, 3), np.array([8, 16, 24])
+    np.savez(tmp_path / "d.npz", x=x, state=state, rate=rate)
+    data = open_data(str(tmp_path / "d.npz"), graph(STATE))
+    assert data.count == 3
+    for number, batch in enumerate(data.batches(64)):
+        assert batch.count == 1
+        np.testing.assert_array_equal(batch.feeds["state"], state[number])
+        assert batch.feeds["rate"].shape == () and batch.feeds["rate"] == rate[number]
+
+
+def test_samples_of_different_lengths_do_not_share_a_batch(tmp_path: Path) -> None:
+    (tmp_path / "data.py").write_text(
+        "import numpy as np\ndef load_data():\n    for n in (4, 4, 4, 7, 7):\n"
+        "        yield {'ids': np.ones((1, n), int), 'mask': np.ones((1, n))}\n"
+    )
+    data = open_data(str(tmp_path / "data.py"), graph(PAIR))
+    assert data.count is None
+    assert [batch.feeds["ids"].shape for batch in data.batches(2)] == [(2, 4), (1, 4), (2, 7)]
+
+
+def test_an_endless_function_is_asked_for_as_many_samples_as_are_wanted(tmp_path: Path) -> None:
+    (tmp_path / "data.py").write_text(
+        "import numpy as np\ndef load_data():\n    while True:\n        yield {'x': np.ones((4, 3, 4, 4))}\n"
+    )
+    data = open_data(str(tmp_path / "data.py"), graph(IMAGE), samples=10)
+    assert [batch.count for batch in data.batches(3)] == [3, 3, 3, 1]
+    assert data.fingerprint
+
+
+def test_code_leaves_no_bytecode_behind(tmp_path: Path) -> None:
+    open_data(code(tmp_path), graph(IMAGE))
+    assert not list(tmp_path.glob("**/*.pyc"))
+
+
+def write_set(folder: Path, number: int, *arrays: NDArray[Any], names: tuple[str, ...] = ()) -> None:
+    room = folder / f"test_data_set_{number}"
+    room.mkdir()
+    for index, array in enumerate(arrays):
+        tensor = numpy_helper.from_array(array, names[index] if names else None)
+        (room / f"input_{index}.pb").write_bytes(tensor.SerializeToString())
+    (room / "output_0.pb").write_bytes(b"not read")
+
+
+def test_test_data_sets_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    write_set(tmp_path, 10, X[6:])
+    write_set(tmp_path, 2, X[:6])
+    feeds, labels = gathered(open_data(str(tmp_path), graph(IMAGE)))
+    np.testing.assert_array_equal(feeds["x"], X)
+    assert labels is None
+    one = open_data(str(tmp_path / "test_data_set_10"), graph(IMAGE))
+    np.testing.assert_array_equal(gathered(one)[0]["x"], X[6:])
+
+
+def test_inputs_of_a_test_data_set_are_found_by_name_or_else_by_number(tmp_path: Path) -> None:
+    mask, ids = normal(2, 4), np.ones((2, 4), np.int64)
+    write_set(tmp_path, 0, mask, ids, names=("mask", "ids"))
+    write_set(tmp_path, 1, ids, mask)
+    feeds, _ = gathered(open_data(str(tmp_path), graph(PAIR)))
+    np.testing.assert_array_equal(feeds["mask"], np.concatenate([mask, mask]))
+
+
+def test_random_data_warns_and_does_not_depend_on_the_size_of_batches(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    logger = logging.getLogger("graphprune")
+    logger.addHandler(caplog.handler)
+    try:
+        data = open_data("random", graph(IMAGE), samples=7, seed=5)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert [record.levelname for record in caplog.records][:1] == ["WARNING"]
+    assert "random data" in caplog.text
+    one, other = gathered(data, 2)[0]["x"], gathered(data, 7)[0]["x"]
+    assert one.shape == (7, 3, 4, 4)
+    np.testing.assert_array_equal(one, other)
+    next_seed = open_data("random", graph(IMAGE), samples=7, seed=6)
+    assert not set(gathered(next_seed)[0]["x"].ravel()) & set(one.ravel())
+    assert data.fingerprint != next_seed.fingerprint
+
+
+def test_random_data_has_the_shapes_that_are_asked_for() -> None:
+    sizes = {"ids": (1, 12), "mask": (1, 12)}
+    batch = next(open_data("random", graph(PAIR), sizes=sizes).batches(4))
+    assert {name: array.shape for name, array in batch.feeds.items()} == {"ids": (4, 12), "mask": (4, 12)}
+    assert next(open_data("random", graph(STATE)).batches(4)).feeds["rate"].shape == ()
+    assert [b.count for b in open_data("random", graph(BY_TWO), samples=3).batches(8)] == [2, 2]
+
+
+def test_given_sizes_are_demanded_of_data(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", ids=np.ones((3, 4), int), mask=np.ones((3, 4)))
+    with pytest.raises(Usage, match="ids is 3x4"):
+        open_data(str(tmp_path / "d.npz"), graph(PAIR), sizes={"ids": (1, 12), "mask": (1, 12)})
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed], ids=["stored", "compressed"])
+def test_an_archive_is_streamed_in_bounded_memory(tmp_path: Path, save: Callable[..., None]) -> None:
+    text = "g (float[batch, 64, 64] x) => (float[batch, 64, 64] y) { y = Relu(x) }"
+    save(tmp_path / "large.npz", x=np.zeros((4000, 64, 64), np.float32) + normal(64), labels=np.arange(4000))
+    tracemalloc.start()
+    try:
+        data = open_data(str(tmp_path / "large.npz"), graph(text))
+        counts = [batch.count for batch in data.batches(32)]
+        assert data.fingerprint
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(counts) == 4000
+    assert peak < 12 << 20  # the array takes 62 MiB, a batch 0.5
+
+
+def test_chosen_samples_alone_are_kept_of_a_large_chunk(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.arange(1000 * 48, dtype=np.float32).reshape(1000, 3, 4, 4))
+    data = open_data(str(tmp_path / "x.npy"), graph(IMAGE), samples=100, seed=3)
+    values = gathered(data, 7)[0]["x"][:, 0, 0, 0] / 48
+    assert data.count == len(values) == 100
+    assert (np.diff(values) > 0).all() and values.max() > 900
+
+
+def test_a_batch_of_nothing_is_refused(tmp_path: Path) -> None:
+    data = open_data(npz(tmp_path), graph(IMAGE))
+    with pytest.raises(Usage):
+        data.batches(0)
