@@ -7,12 +7,9 @@ the file does not back. Pickles are never read.
 from __future__ import annotations
 
 import io
-import lzma
 import math
-import tokenize
 import warnings
 import zipfile
-import zlib
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,24 +19,13 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.errors import Environment, Usage
+from graphprune.data_damage import guarded
+from graphprune.errors import Usage
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _MOST_IN_ONE = 256 << 20
 """Arrays in Fortran order have no rows to stream; they are read whole, up to this many bytes."""
 _MOST_HEADER = 1 << 14
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    RuntimeError,
-    NotImplementedError,
-    ValueError,
-    SyntaxError,
-    TypeError,
-    tokenize.TokenError,
-)
 
 
 @dataclass(frozen=True)
@@ -171,24 +157,6 @@ def is_archive(path: Path) -> bool:
     if start == b"\x93NUMPY":
         return False
     raise Usage(f"{path} is no .npz or .npy file", "write it with np.savez; pickles and text are not read")
-
-
-@contextmanager
-def guarded(where: str) -> Generator[None]:
-    """Turn what goes wrong while a file is read into a refusal that names it."""
-    try:
-        yield
-    except MemoryError as error:
-        raise Environment(f"memory ran out while {where} was read", "use a smaller batch") from error
-    except FileNotFoundError as error:
-        raise Usage(f"no such file: '{error.filename}'", "check the path") from error
-    except OSError as error:
-        raise Environment(f"cannot read {where}: {error.strerror or error}", "check the file") from error
-    except _DAMAGE as error:
-        reason = str(error).strip().splitlines()[:1] or ["it ends early"]
-        raise Usage(
-            f"{where} is damaged or no array: {reason[0][:200]}", "write it again with np.savez"
-        ) from error
 
 
 @contextmanager

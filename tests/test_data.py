@@ -101,7 +101,8 @@ def code(folder: Path, x: Array = X) -> str:
     np.save(folder / "x.npy", x)
     (folder / "beside.py").write_text("LABELS = [number % 3 for number in range(10)]")
     (folder / "data.py").write_text(
-        f"import numpy as np\nfrom beside import LABELS\ndef load_data():\n    x = np.load({str(folder / 'x.npy')!r})\n"
+        "import numpy as np\nfrom beside import LABELS\n"
+        f"def load_data():\n    x = np.load({str(folder / 'x.npy')!r})\n"
         "    for at in range(0, 10, 4):\n        yield {'x': x[at:at+4]}, LABELS[at:at+4]\n"
     )
     return str(folder / "data.py")
@@ -166,7 +167,7 @@ def test_fewer_samples_are_chosen_by_the_seed_in_the_data_s_order(
 ) -> None:
     data = open_data(write(tmp_path), graph(IMAGE), samples=4, seed=1)
     feeds, labels = gathered(data)
-    rows = [int(np.flatnonzero((X == sample).all(axis=(1, 2, 3)))[0]) for sample in feeds["x"]]
+    rows = [int(np.flatnonzero((sample == X).all(axis=(1, 2, 3)))[0]) for sample in feeds["x"]]
     assert len(rows) == 4 and rows == sorted(set(rows))
     assert rows == ([0, 1, 2, 3] if write in (code, code_of_samples) else np.sort(choice(1)).tolist())
     np.testing.assert_array_equal(labels, Y[rows])
