@@ -9,6 +9,7 @@ from math import floor
 from typing import Literal
 
 import numpy as np
+import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune.cost import cost
@@ -34,7 +35,7 @@ class Choice:
         scope: where units are ranked against each other: within their group, in the whole model, or among
             groups of the same structure (isomorphic pruning, Fang et al. 2024).
         only: the kinds of units that may go.
-        ignore: globs of groups, operators or constants that are left alone.
+        ignore: globs of groups, constants, or operators whose units are left alone.
         ratio_for: ratios of their own for groups that match a glob; the last match counts.
         max_ratio: no group loses a larger share.
         min_units: no group keeps fewer units.
@@ -94,7 +95,11 @@ def candidates(solution: Solution, choice: Choice) -> list[Group]:
     shuffle) one is chosen, so that no dimension loses more than the ratio: the one that comes closest to
     the ratio, heads before others, then the one with fewer such partners (the inputs and outputs within
     the groups of a grouped convolution before the groups themselves), then the one with more places.
+
+    Raises:
+        Usage: where a glob matches nothing in the model.
     """
+    _check_globs(solution, choice)
     allowed = [
         group
         for group in solution.groups
@@ -124,10 +129,26 @@ def candidates(solution: Solution, choice: Choice) -> list[Group]:
 
 
 def _matches(group: Group, globs: Sequence[str]) -> bool:
+    """Whether a glob names the group, a constant in which it stands, or an operator that makes its units."""
     if not globs:
         return False
-    texts = {group.name, *(p.node.name for p in group.places), *(p.tensor.name for p in group.places)}
+    makers = (place.node.name for place in group.places if place.role != "in")
+    texts = {group.name, *makers, *(place.tensor.name for place in group.places)}
     return any(fnmatchcase(text, glob) for glob in globs for text in texts)
+
+
+def _check_globs(solution: Solution, choice: Choice) -> None:
+    """Refuse a glob that names nothing in the model: a typing error would go unnoticed."""
+    names = [group.name for group in solution.groups]
+    for node in solution.graph.nodes:
+        names += [node.name, *(tensor.name for tensor in node.inputs if isinstance(tensor, gs.Constant))]
+    for option, globs in (("ignore", choice.ignore), ("ratio-for", tuple(choice.ratio_for))):
+        for glob in globs:
+            if not any(fnmatchcase(name, glob) for name in names):
+                raise Usage(
+                    f"--{option} '{glob}' matches no group, operator or constant",
+                    "`graphprune inspect MODEL` lists the groups",
+                )
 
 
 def _ratio(group: Group, choice: Choice) -> float:

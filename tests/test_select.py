@@ -63,7 +63,8 @@ def by_size(solution: Solution, plan: Plan) -> dict[int, int]:
         (Choice(ratio=0.4, round_to=8), {10: 8}),
         (Choice(ratio=0.5, round_to=64), {}),
         (Choice(ratio=0.5, ignore=("w0",)), {10: 5}),
-        (Choice(ratio=0.5, ignore=("*nothing*",)), {16: 8, 10: 5}),
+        (Choice(ratio=0.5, ignore=("last",)), {16: 8, 10: 5}),  # it reads units and makes none that may go
+        (Choice(ratio=0.5, ignore=("second",)), {16: 8}),  # it reads 16 units, which others make
         (Choice(ratio=0.5, ratio_for={"w0": 0.25}), {16: 12, 10: 5}),
         (Choice(ratio=0.5, ratio_for={"w0": 0.0}), {10: 5}),
         (Choice(ratio=0.5, ratio_for={"*": 0.25, "w2": 0.8}), {16: 12, 10: 2}),
@@ -223,6 +224,12 @@ def test_a_target_is_met_and_never_overshot_by_much(name: str, target: str, scop
     assert limit - 0.3 < reached <= limit
 
 
+@pytest.mark.parametrize("choice", [Choice(ignore=("frist",)), Choice(ratio_for={"*nothing*": 0.1})], ids=str)
+def test_a_glob_that_matches_nothing_is_refused(choice: Choice) -> None:
+    with pytest.raises(Usage, match="matches no group, operator or constant"):
+        select(MLP, rising(MLP), choice)
+
+
 def test_a_target_is_approached_group_by_group() -> None:
     """Ten equal layers lose units together as the ratio grows; some of them take the last step."""
     layers = [f"h{n} = MatMul(r{n - 1 if n else 'x'}, w{n}) r{n} = Relu(h{n})" for n in range(10)]
@@ -324,7 +331,7 @@ def test_nothing_to_prune_is_refused_with_the_reason(text: str, choice: Choice, 
 
 
 @pytest.mark.parametrize(
-    "choice", [Choice(only=("heads",)), Choice(ignore=("*",)), Choice(ignore=("second",))]
+    "choice", [Choice(only=("heads",)), Choice(ignore=("*",)), Choice(ignore=("first", "second"))]
 )
 def test_options_that_leave_nothing_are_refused(choice: Choice) -> None:
     with pytest.raises(Refused, match="no group is left"):
