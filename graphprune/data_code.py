@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from graphprune import data_values
 from graphprune.data_batches import Chunk
-from graphprune.data_hash import hash_samples
 from graphprune.data_layout import Layout, check_counts, fit, match
 from graphprune.errors import Usage
 from graphprune.user_code import Code, blamed
@@ -36,10 +35,6 @@ class Generated:
     def count(self) -> None:
         """The number of samples is not known before the end."""
         return
-
-    def digest(self) -> str:
-        """A hash of all samples; runs the function once, to its end."""
-        return hash_samples(self.chunks())
 
     def chunks(self) -> Generator[Chunk]:
         """Yield what the function yields, checked and cast.

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from graphprune.data_arrays import Rows, Stored, is_archive, open_archive, open_array
 from graphprune.data_batches import Chunk
-from graphprune.data_hash import hash_files
+from graphprune.data_hash import hash_files, hash_text
 from graphprune.data_layout import Layout, check_counts, fit, match
 from graphprune.data_values import cast, check_dtype, check_target_dtype, check_targets
 from graphprune.errors import Usage
@@ -55,10 +55,11 @@ class Files:
         return sum(shard.count for shard in self.shards)
 
     def digest(self) -> str:
-        """A hash of the files."""
-        stored = [array for shard in self.shards for array in (*shard.arrays.values(), shard.targets)]
-        paths = {array.path: None for array in (*stored, self.targets) if array is not None}
-        return hash_files(list(paths))
+        """A hash of the files, and of what in them is which input and which the labels."""
+        roles = [(name, array) for shard in self.shards for name, array in shard.arrays.items()]
+        roles += [("", labels) for labels in (*(s.targets for s in self.shards), self.targets) if labels]
+        paths = list({array.path: None for _, array in roles})
+        return hash_text(hash_files(paths), *(f"{name}={array.member}" for name, array in roles))
 
     def chunks(self, size: int, chosen: NDArray[np.int64]) -> Iterator[Chunk]:
         """Read the samples with these ascending numbers, at most `size` at a time."""

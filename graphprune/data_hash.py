@@ -30,9 +30,9 @@ def hash_files(paths: Sequence[Path]) -> str:
         stats = [path.stat() for path in paths]
         whole = sum(found.st_size for found in stats) <= _MOST_READ
         for path, found in zip(paths, stats):
-            digest.update(f"{path.name}\0{found.st_size}\0".encode())
+            digest.update(f"{found.st_size}\0".encode())
             if not whole:
-                digest.update(f"{found.st_mtime_ns}\0".encode())
+                digest.update(f"{found.st_mtime_ns}\0{path.name}\0".encode())
                 continue
             with path.open("rb") as stream:
                 while block := stream.read(_BLOCK):

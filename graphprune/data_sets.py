@@ -95,7 +95,8 @@ def _tensor(file: Path) -> tuple[str, NDArray[Any]]:
     try:
         with guarded(where):
             tensor = TensorProto.FromString(file.read_bytes())
-        return tensor.name, weigh(tensor, None).load()
+        values = weigh(tensor, None).load()
+        return tensor.name, values.astype(str) if values.dtype.hasobject else values
     except Usage:
         raise
     except (DecodeError, GraphpruneError) as error:

@@ -6,6 +6,7 @@ Outputs are [n, ...] with the samples along the leading axis. The classes of an 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -104,12 +105,9 @@ def cosines(a: NDArray[Any], b: NDArray[Any]) -> Floats:
 
     Two zeros agree (1), a zero and something else do not (0).
     """
-    x, y = flat(a), flat(b)
-    lengths = np.linalg.norm(x, axis=1), np.linalg.norm(y, axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        result = (x / lengths[0][:, None] * (y / lengths[1][:, None])).sum(axis=1)
-    empty = [length == 0 for length in lengths]
-    return np.where(empty[0] & empty[1], 1.0, np.where(empty[0] | empty[1], 0.0, np.clip(result, -1, 1)))
+    x, y = _directions(flat(a)), _directions(flat(b))
+    zero = [~array.any(axis=1) for array in (x, y)]
+    return np.where(zero[0] & zero[1], 1.0, np.clip((x * y).sum(axis=1), -1, 1))
 
 
 def squared_errors(a: NDArray[Any], b: NDArray[Any]) -> Floats:
@@ -121,12 +119,12 @@ def squared_errors(a: NDArray[Any], b: NDArray[Any]) -> Floats:
 def divergences(a: NDArray[Any], b: NDArray[Any]) -> Floats:
     """KL(p || q) of each sample in nats, p and q being the softmax of `a` and `b` along the class axis.
 
-    Where all of `a` are probabilities (not negative, and each position sums to 1 within 0.001), p and q are
-    `a` and `b` themselves. A sample of several positions has the mean of them.
+    Where both are probabilities (not negative, and each position sums to 1 within 0.001), p and q are `a` and
+    `b` themselves. A sample of several positions has the mean of them.
     """
     axis = class_axis(a.shape)
     x, y = rows(a, axis), rows(b, axis)
-    if bool((x >= 0).all() and (np.abs(x.sum(axis=1) - 1) < 1e-3).all()):
+    if all(bool((z >= 0).all() and (np.abs(z.sum(axis=1) - 1) < 1e-3).all()) for z in (x, y)):
         p, q = np.log(np.maximum(x, _FLOOR)), np.log(np.maximum(y, _FLOOR))
     else:
         p, q = _log_softmax(x), _log_softmax(y)
@@ -149,7 +147,15 @@ def rank_correlation(a: Floats, b: Floats) -> float:
 
 def flat(array: NDArray[Any]) -> Floats:
     """Samples as rows, [n, values]."""
-    return array.reshape(array.shape[0] if array.ndim else 1, -1).astype(np.float64)
+    return array.reshape(array.shape[0], math.prod(array.shape[1:])).astype(np.float64)
+
+
+def _directions(x: Floats) -> Floats:
+    """Rows of length 1, or 0; scaled before they are squared, which could overflow."""
+    largest = np.abs(x).max(axis=1, keepdims=True, initial=0)
+    x = x / np.where(largest == 0, 1, largest)
+    length = np.linalg.norm(x, axis=1, keepdims=True)
+    return x / np.where(length == 0, 1, length)
 
 
 def _ranks(values: Floats) -> Floats:

@@ -80,7 +80,8 @@ class Mean:
 
     def update(self, reference: Outputs, candidate: Outputs, targets: NDArray[Any] | None) -> None:
         a, b = pair(reference, candidate, self._output)
-        values = self._measure(a, b)
+        with np.errstate(all="ignore"):  # what is not finite shows in the score
+            values = self._measure(a, b)
         self._sum += float(values.sum())
         self._count += len(values)
 

@@ -6,129 +6,29 @@ import logging
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnx_graphsurgeon as gs
 import pytest
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
-from graphprune.data import Data, open_data
+from graphprune.data import open_data
 from graphprune.errors import Usage
-from graphprune.model import from_proto
-from tests.networks.fill import fill
-
-Array = NDArray[Any]
-
-IMAGE = "g (float[batch, 3, 4, 4] x) => (float[batch, 3, 4, 4] y) { y = Relu(x) }"
-PAIR = (
-    "g (int64[batch, seq] ids, float[batch, seq] mask) => (float[batch, seq] y) "
-    "{ a = Cast<to=1>(ids) y = Mul(a, mask) }"
-)
-BY_TWO = "g (float[2, 5] x) => (float[2, 5] y) { y = Relu(x) }"
-STATE = (
-    "g (float[N, 5] x, float[2, N, 3] state, int64 rate) => (float[N, 5] y, float[2, N, 3] s, int64 r) "
-    "{ y = Relu(x) s = Relu(state) r = Identity(rate) }"
-)
-
-
-def graph(text: str) -> gs.Graph:
-    return from_proto(fill(text)).graph
-
-
-def normal(*shape: int, seed: int = 0) -> NDArray[np.float32]:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def gathered(data: Data, size: int = 3) -> tuple[dict[str, NDArray[Any]], NDArray[Any] | None]:
-    batches = list(data.batches(size))
-    feeds = {name: np.concatenate([batch.feeds[name] for batch in batches]) for name in batches[0].feeds}
-    labels = [batch.targets for batch in batches if batch.targets is not None]
-    return feeds, np.concatenate(labels) if labels else None
-
-
-X, Y = normal(10, 3, 4, 4), np.arange(10) % 3
-
-
-def npz(folder: Path, x: Array = X) -> str:
-    np.savez(folder / "d.npz", x=x, labels=Y)
-    return str(folder / "d.npz")
-
-
-def packed(folder: Path, x: Array = X) -> str:
-    np.savez_compressed(folder / "d.npz", x=x, labels=Y)
-    return str(folder / "d.npz")
-
-
-def another_name(folder: Path, x: Array = X) -> str:
-    np.savez(folder / "d.npz", pictures=x, labels=Y)
-    return str(folder / "d.npz")
-
-
-def doubles(folder: Path, x: Array = X) -> str:
-    np.savez(folder / "d.npz", x=x.astype(">f8"), labels=Y)
-    return str(folder / "d.npz")
-
-
-def folder_of_npz(folder: Path, x: Array = X) -> str:
-    for name, part in (("10", slice(7, 10)), ("2", slice(0, 7))):
-        np.savez(folder / f"{name}.npz", x=x[part], labels=Y[part])
-    return str(folder)
-
-
-def folder_of_inputs(folder: Path, x: Array = X) -> str:
-    np.save(folder / "x.npy", x)
-    np.save(folder / "labels.npy", Y)
-    (folder / "README").write_text("what this is")
-    return str(folder)
-
-
-def folder_of_samples(folder: Path, x: Array = X) -> str:
-    for number, sample in enumerate(x):
-        np.save(folder / f"image{number}.npy", sample)
-    np.save(folder / "labels.npy", Y)
-    return str(folder)
-
-
-def folder_of_single_npz(folder: Path, x: Array = X) -> str:
-    for number, sample in enumerate(x):
-        np.savez(folder / f"{number}.npz", x=sample, labels=Y[number])
-    return str(folder)
-
-
-def code(folder: Path, x: Array = X) -> str:
-    np.save(folder / "x.npy", x)
-    (folder / "beside.py").write_text("LABELS = [number % 3 for number in range(10)]")
-    (folder / "data.py").write_text(
-        "import numpy as np\nfrom beside import LABELS\n"
-        f"def load_data():\n    x = np.load({str(folder / 'x.npy')!r})\n"
-        "    for at in range(0, 10, 4):\n        yield {'x': x[at:at+4]}, LABELS[at:at+4]\n"
-    )
-    return str(folder / "data.py")
-
-
-def code_of_samples(folder: Path, x: Array = X) -> str:
-    np.save(folder / "x.npy", x)
-    (folder / "data.py").write_text(
-        f"import numpy as np\ndef pairs():\n    x = np.load({str(folder / 'x.npy')!r})\n"
-        "    return [({'x': sample}, number % 3) for number, sample in enumerate(x)]\n"
-    )
-    return f"{folder / 'data.py'}:pairs"
-
-
-SOURCES = [
-    npz,
-    packed,
-    another_name,
-    doubles,
-    folder_of_npz,
-    folder_of_inputs,
-    folder_of_samples,
-    folder_of_single_npz,
+from tests.data_sources import (
+    BY_TWO,
+    IMAGE,
+    PAIR,
+    SOURCES,
+    STATE,
+    X,
+    Y,
     code,
     code_of_samples,
-]
+    gathered,
+    graph,
+    normal,
+    npz,
+)
+
 sources = pytest.mark.parametrize("write", SOURCES, ids=lambda write: write.__name__)
 
 
@@ -149,16 +49,6 @@ def test_data_can_be_gone_through_again(tmp_path: Path, write: Callable[..., str
     data = open_data(write(tmp_path), graph(IMAGE))
     next(data.batches(2))
     assert [b.feeds["x"].sum() for b in data.batches(2)] == [b.feeds["x"].sum() for b in data.batches(2)]
-
-
-@sources
-def test_the_fingerprint_is_that_of_the_samples(tmp_path: Path, write: Callable[..., str]) -> None:
-    text = write(tmp_path)
-    before = open_data(text, graph(IMAGE)).fingerprint
-    assert open_data(text, graph(IMAGE)).fingerprint == before
-    assert open_data(text, graph(IMAGE), samples=4).fingerprint != before
-    write(tmp_path, X + 1)
-    assert open_data(text, graph(IMAGE)).fingerprint != before
 
 
 @sources
@@ -244,33 +134,6 @@ def test_an_endless_function_is_asked_for_as_many_samples_as_are_wanted(tmp_path
 def test_code_leaves_no_bytecode_behind(tmp_path: Path) -> None:
     open_data(code(tmp_path), graph(IMAGE))
     assert not list(tmp_path.glob("**/*.pyc"))
-
-
-def write_set(folder: Path, number: int, *arrays: NDArray[Any], names: tuple[str, ...] = ()) -> None:
-    room = folder / f"test_data_set_{number}"
-    room.mkdir()
-    for index, array in enumerate(arrays):
-        tensor = numpy_helper.from_array(array, names[index] if names else None)
-        (room / f"input_{index}.pb").write_bytes(tensor.SerializeToString())
-    (room / "output_0.pb").write_bytes(b"not read")
-
-
-def test_test_data_sets_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
-    write_set(tmp_path, 10, X[6:])
-    write_set(tmp_path, 2, X[:6])
-    feeds, labels = gathered(open_data(str(tmp_path), graph(IMAGE)))
-    np.testing.assert_array_equal(feeds["x"], X)
-    assert labels is None
-    one = open_data(str(tmp_path / "test_data_set_10"), graph(IMAGE))
-    np.testing.assert_array_equal(gathered(one)[0]["x"], X[6:])
-
-
-def test_inputs_of_a_test_data_set_are_found_by_name_or_else_by_number(tmp_path: Path) -> None:
-    mask, ids = normal(2, 4), np.ones((2, 4), np.int64)
-    write_set(tmp_path, 0, mask, ids, names=("mask", "ids"))
-    write_set(tmp_path, 1, ids, mask)
-    feeds, _ = gathered(open_data(str(tmp_path), graph(PAIR)))
-    np.testing.assert_array_equal(feeds["mask"], np.concatenate([mask, mask]))
 
 
 def test_random_data_warns_and_does_not_depend_on_the_size_of_batches(
