@@ -20,6 +20,16 @@ def duplicate(graph: gs.Graph) -> gs.Graph:
     return _graph(graph, {})
 
 
+def names_of(graph: gs.Graph, without: gs.Node | None = None) -> set[str]:
+    """Return the names of all values that `graph` and its bodies use, without the bodies of one node."""
+    found = {tensor.name for tensor in (*graph.inputs, *graph.outputs)}
+    for node in graph.nodes:
+        found.update(tensor.name for tensor in (*node.inputs, *node.outputs))
+        for body in node.subgraphs() if node is not without else ():
+            found |= names_of(body, without)
+    return found
+
+
 def _graph(graph: gs.Graph, known: dict[int, gs.Tensor]) -> gs.Graph:
     inputs = [_tensor(tensor, known) for tensor in graph.inputs]
     nodes = [_node(node, known) for node in graph.nodes]

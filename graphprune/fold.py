@@ -9,6 +9,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from graphprune.aliases import resolve_aliases
+from graphprune.branches import take_known_branches
 from graphprune.duplicate import duplicate
 from graphprune.ir import is_default_domain
 from graphprune.model import Model
@@ -19,10 +20,13 @@ from graphprune.weights import stored
 def fold(model: Model) -> Model:
     """Return the model with `Constant` nodes made initializers and aliases of constants resolved.
 
+    An `If` whose condition follows from static shapes becomes the branch that it takes.
+
     Some exporters write weights as `Constant` nodes; others write equal weights once and alias them through
     `Identity`. What the model computes does not change, to the bit; nodes that define graph outputs stay.
     """
     graph = duplicate(model.graph)
+    take_known_branches(graph)
     outputs = {id(tensor) for tensor in graph.outputs}
     kept: list[gs.Node] = []
     for node in graph.nodes:

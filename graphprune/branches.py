@@ -1,0 +1,66 @@
+"""`If` nodes whose condition is known, replaced by the branch that is taken.
+
+Exporters write an If where a rank or a size was not known to them, though in a model of static shapes it
+follows from the shapes. Behind an If everything is pinned, so the taken branch is worth having in the graph.
+"""
+
+from __future__ import annotations
+
+import onnx_graphsurgeon as gs
+
+from graphprune.duplicate import names_of
+from graphprune.ir import is_default_domain
+from graphprune.rewire import detach, redirect, set_output
+from graphprune.shapes import infer
+
+
+def take_known_branches(graph: gs.Graph) -> None:
+    """Replace, in place, every If of `graph` whose condition follows from static shapes and constants.
+
+    A model with symbolic dimensions is left alone: what is known of it holds for the numbers that stand in
+    for them.
+    """
+    while any(_is_if(node) for node in graph.nodes):
+        shapes = infer(graph)
+        if shapes.symbols:
+            return
+        known = [node for node in graph.nodes if _is_if(node) and node.inputs[0].name in shapes.values]
+        if not known:
+            return
+        node = known[0]
+        taken = bool(shapes.values[node.inputs[0].name].reshape(-1)[0])
+        _inline(graph, node, node.attrs["then_branch" if taken else "else_branch"])
+
+
+def _is_if(node: gs.Node) -> bool:
+    return node.op == "If" and is_default_domain(node)
+
+
+def _inline(graph: gs.Graph, node: gs.Node, body: gs.Graph) -> None:
+    position = next(index for index, each in enumerate(graph.nodes) if each is node)
+    _rename(body, names_of(graph, without=node))
+    outputs = list(node.outputs)
+    inner = list(body.nodes)
+    detach(node)
+    makers = {id(tensor): (each, slot) for each in inner for slot, tensor in enumerate(each.outputs)}
+    became: dict[int, gs.Tensor] = {}
+    for outer, result in zip(outputs, body.outputs, strict=True):
+        if id(result) in makers and id(result) not in became:
+            set_output(*makers[id(result)], outer)
+            redirect(result, outer)
+            became[id(result)] = outer
+        else:  # the branch hands on a value from outside, or one of its results twice
+            source = became.get(id(result), result)
+            inner.append(gs.Node("Identity", name=f"{outer.name}_taken", inputs=[source], outputs=[outer]))
+    graph.nodes = [*graph.nodes[:position], *inner, *graph.nodes[position + 1 :]]
+
+
+def _rename(body: gs.Graph, taken: set[str]) -> None:
+    """Give the values that the body makes names that nothing else in the graph has."""
+    for tensor in [tensor for node in body.nodes for tensor in node.outputs if tensor.name]:
+        name, number = tensor.name, 1
+        while name in taken:
+            number += 1
+            name = f"{tensor.name}_{number}"
+        tensor.name = name
+        taken.add(name)
