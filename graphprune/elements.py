@@ -36,6 +36,11 @@ def is_packed(element: int) -> bool:
     return BITS[element] < 8
 
 
+def is_numpys(dtype: np.dtype[Any]) -> bool:
+    """Whether numpy itself knows a type; bfloat16, float8, int4 and the like come from ml_dtypes."""
+    return dtype.isbuiltin != 2
+
+
 def number_of(dtype: np.dtype[Any]) -> int:
     """Return ONNX's number of a numpy or ml_dtypes type; KeyError where ONNX has none."""
     if dtype.kind in "OSU":

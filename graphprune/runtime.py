@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,8 +12,10 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from onnx import TensorProto, numpy_helper
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
+from graphprune import elements
 from graphprune.errors import Environment, Refused
 from graphprune.feeds import Feeds
 from graphprune.ir import constants, listed
@@ -77,7 +80,7 @@ def run(opened: ort.InferenceSession, feeds: Feeds) -> list[NDArray[Any]]:
         Environment: memory ran out.
     """
     try:
-        results = opened.run(None, feeds)
+        results = _run_foreign(opened, feeds) if _has_foreign(opened, feeds) else opened.run(None, feeds)
     except MemoryError as error:
         raise Environment(
             "memory ran out while the model was run", "use smaller shapes with --shape"
@@ -90,3 +93,34 @@ def run(opened: ort.InferenceSession, feeds: Feeds) -> list[NDArray[Any]]:
     for result in results:
         flat += [np.asarray(item) for item in listed(result)]
     return flat
+
+
+_FOREIGN = frozenset(
+    f"tensor({elements.NAMES[number].lower()})"
+    for number, dtype in elements.DTYPES.items()
+    if not elements.is_numpys(dtype)
+)
+
+
+def _has_foreign(opened: ort.InferenceSession, feeds: Feeds) -> bool:
+    """Whether a session takes or gives elements that numpy itself does not know (bfloat16, float8, int4)."""
+    given = any(not elements.is_numpys(array.dtype) for array in feeds.values())
+    return given or any(output.type in _FOREIGN for output in opened.get_outputs())
+
+
+def _run_foreign(opened: ort.InferenceSession, feeds: Feeds) -> list[NDArray[Any]]:
+    """Run a session through ONNX Runtime's own tensors: it makes no arrays of elements foreign to numpy."""
+    arrays = {name: np.asarray(array, order="C") for name, array in feeds.items()}
+    values = {
+        name: ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array, elements.number_of(array.dtype))
+        for name, array in arrays.items()
+    }
+    return [_read(value) for value in opened.run_with_ort_values(None, values)]
+
+
+def _read(value: ort.OrtValue) -> NDArray[Any]:
+    if value.data_type() not in _FOREIGN:
+        return value.numpy()
+    element, sizes = value.element_type(), value.shape()
+    data = ctypes.string_at(value.data_ptr(), elements.stored_bytes(element, elements.count(sizes)))
+    return numpy_helper.to_array(TensorProto(data_type=element, dims=sizes, raw_data=data))

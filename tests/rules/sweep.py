@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import onnx
 from onnx.backend.test.case.test_case import TestCase
 from onnx.backend.test.loader import load_model_tests
 
 from graphprune import rules
 from graphprune.errors import Refused
 from graphprune.rules.check import Finding, check
-from tests.rules.case import Case
+from tests.rules.case import Array, Case
 from tests.rules.cases import CASES
 
 OPERATORS = tuple(
@@ -71,14 +72,21 @@ def node_cases() -> dict[str, tuple[Case, ...]]:
             continue
         node = test.model.graph.node[0]
         operator = operator_of(node.domain, node.op_type)
-        given: list[object] = list(test.data_sets[0][0])
-        operands = [value for value in given if isinstance(value, np.ndarray)]
+        operands = list(_tensors(test.data_sets[0][0]))
         if operator in found and len(operands) == len(test.model.graph.input):
             names = [value.name for value in test.model.graph.input]
             found[operator].append(
                 Case(operator, test.name, test.model, dict(zip(names, operands, strict=True)))
             )
     return {operator: tuple(cases) for operator, cases in found.items()}
+
+
+def _tensors(values: Iterable[object]) -> Iterator[Array]:
+    for value in values:
+        if isinstance(value, np.ndarray):
+            yield value
+        elif isinstance(value, onnx.TensorProto):
+            yield onnx.numpy_helper.to_array(value)
 
 
 def _load() -> list[TestCase]:
