@@ -63,8 +63,7 @@ def cast(array: NDArray[Any], wanted: Input, where: str, numbers: Numbers = rang
         check_finite(array, wanted.name, where, numbers)
         bad = ~np.isfinite(result)
     elif array.dtype != wanted.dtype:
-        # numpy compares mixed signs exactly, but both sides may have been cast to the same wrong value
-        bad = (result != array) | ((result < 0) != (array < 0))
+        bad = result != array  # numpy compares mixed signs exactly
     else:
         return result
     if bad.any():

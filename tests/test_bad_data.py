@@ -21,6 +21,10 @@ PAIR = (
 )
 HALF = "g (float16[batch, 3] x) => (float16[batch, 3] y) { y = Relu(x) }"
 BYTES = "g (uint8[batch, 3] x) => (uint8[batch, 3] y) { y = Identity(x) }"
+IDS64 = "g (int64[batch, 3] x) => (int64[batch, 3] y) { y = Identity(x) }"
+NIBBLE = (
+    '<ir_version: 10, opset_import: ["" : 21]> g (int4[batch, 3] x) => (int4[batch, 3] y) { y = Identity(x) }'
+)
 BY_TWO = "g (float[2, 5] x) => (float[2, 5] y) { y = Relu(x) }"
 STATE = "g (float[N, 5] x, int64 rate) => (float[N, 5] y, int64 r) { y = Relu(x) r = Identity(rate) }"
 IDS, MASK = np.ones((4, 6), np.int64), np.ones((4, 6), np.float32)
@@ -57,6 +61,8 @@ def with_value(value: float, sample: int) -> NDArray[np.float32]:
         (PAIR, {"ids": IDS.astype(str), "mask": MASK}, "ids is str", "save it as int64"),
         (BYTES, {"x": np.full((4, 3), 256)}, "sample 0 of x does not fit uint8", "range"),
         (BYTES, {"x": np.array([[1, 2, 3], [4, -5, 6]])}, "sample 1 of x does not fit uint8", "range"),
+        (IDS64, {"x": np.array([[1, 2, 2**64 - 1]], np.uint64)}, "sample 0 of x does not fit int64", "range"),
+        (NIBBLE, {"x": np.array([[1, 2, -8], [1, 8, 0]])}, "sample 1 of x does not fit int4", "range"),
         (HALF, {"x": np.array([[1, 2, 3], [4, 1e6, 6]])}, "sample 1 of x does not fit float16", "range"),
         (IMAGE, {"input": with_value(np.nan, 0)}, "sample 0 of input has a value that is NaN", "leave out"),
         (IMAGE, {"input": with_value(np.nan, 7)}, "sample 7 of input has a value that is NaN", "leave out"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +102,13 @@ def test_a_model_that_takes_two_at_a_time_gets_two(tmp_path: Path) -> None:
     assert fewer.count == 4
 
 
+def test_an_input_for_one_sample_means_one_sample_at_a_time(tmp_path: Path) -> None:
+    text = "g (float[N, 5] x, float[1, 5] bias) => (float[N, 5] y) { y = Add(x, bias) }"
+    np.savez(tmp_path / "d.npz", x=normal(3, 5), bias=normal(3, 5, seed=1))
+    batches = list(open_data(str(tmp_path / "d.npz"), graph(text)).batches(64))
+    assert [batch.feeds["bias"].shape for batch in batches] == [(1, 5)] * 3
+
+
 def test_samples_of_inputs_without_a_common_axis_are_fed_one_by_one(tmp_path: Path) -> None:
     x, state, rate = normal(3, 1, 5), normal(3, 2, 1, 3), np.array([8, 16, 24])
     np.savez(tmp_path / "d.npz", x=x, state=state, rate=rate)
@@ -131,7 +139,8 @@ def test_an_endless_function_is_asked_for_as_many_samples_as_are_wanted(tmp_path
     assert data.fingerprint
 
 
-def test_code_leaves_no_bytecode_behind(tmp_path: Path) -> None:
+def test_code_leaves_no_bytecode_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     open_data(code(tmp_path), graph(IMAGE))
     assert not list(tmp_path.glob("**/*.pyc"))
 
