@@ -167,9 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", default="300,750,1500,3000,6000,10000,20000")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument(
-        "--plot", action="store_true", help="draw results/solving.svg (extra: bench)"
-    )
+    parser.add_argument("--plot", action="store_true", help="draw results/solving.svg (extra: bench)")
     options = parser.parse_args()
     rows = [measure(int(nodes), options.rounds) for nodes in options.nodes.split(",")]
     header = ["nodes", "groups", "import s", "shapes s", "solve s", "ms per 1,000 nodes"]

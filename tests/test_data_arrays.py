@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from graphprune.data import open_data
-from graphprune.data_arrays import open_archive, open_array
+from graphprune.data.arrays import open_archive, open_array
 from graphprune.errors import Usage
 from tests.data_sources import graph
 from tests.refused_data import refusal
@@ -152,7 +152,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_refused(tmp_path: Path) -> None
 def test_large_arrays_in_fortran_order_are_refused_before_they_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graphprune.data_arrays._MOST_IN_ONE", 1000)
+    monkeypatch.setattr("graphprune.data.arrays._MOST_IN_ONE", 1000)
     np.save(tmp_path / "x.npy", np.asfortranarray(np.ones((8, 3, 4, 4))))
     error = refusal(str(tmp_path / "x.npy"), IMAGE)
     assert error.code == 2 and "ascontiguousarray" in error.hint

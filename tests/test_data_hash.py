@@ -42,7 +42,7 @@ def test_the_fingerprint_depends_on_what_the_labels_are_and_not_on_the_name_of_t
 def test_large_files_are_told_apart_without_being_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graphprune.data_hash._MOST_READ", 100)
+    monkeypatch.setattr("graphprune.data.hash._MOST_READ", 100)
     text = npz(tmp_path)
     before = open_data(text, graph(IMAGE)).fingerprint
     assert open_data(text, graph(IMAGE)).fingerprint == before

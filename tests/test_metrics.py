@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from graphprune.errors import Negative, Usage
 from graphprune.metrics import METRICS, ClassScore, Score, open_metric
-from graphprune.scores import class_axis, cosines, hits, rank_correlation
+from graphprune.metrics.scores import class_axis, cosines, hits, rank_correlation
 
 Array = NDArray[Any]
 NAN = float("nan")

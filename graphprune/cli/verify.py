@@ -13,6 +13,7 @@ from graphprune.cli.common import Verb, emit, listen, shared
 
 if TYPE_CHECKING:
     from graphprune.checks import Verification
+    from graphprune.metrics import Score
     from graphprune.shape_text import Shapes
 
 
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
 @click.option(
     "--plan", type=click.Path(path_type=Path), help="What was cut out of A: B must equal A with that masked."
 )
+@click.option("--data", metavar="DATA", help="Judge B beside A on it: a .npz, a folder, data.py, random.")
+@click.option("--label-key", default="labels", help="The key of the labels in the data.")
+@click.option(
+    "--metric",
+    multiple=True,
+    metavar="NAME,...",
+    help="What to judge by: top1 top5 agreement cosine mse kl spearman, metric.py:func (default: cosine).",
+)
+@click.option("--samples", type=int, help="At most so many samples of the data.")
+@click.option("--output", type=int, default=0, help="The output that is judged, counted from 0.")
 @click.option("--shape", multiple=True, metavar="TEXT,...", help="Shapes of inputs, as x:1x3x224x224.")
 @click.option("--rtol", type=float, help="Largest relative L2 difference (default: by element type).")
 @click.option("--atol", type=float, default=0.0, help="An output that differs by no more than this passes.")
@@ -31,6 +42,11 @@ def command(
     a: Path,
     b: Path,
     plan: Path | None,
+    data: str | None,
+    label_key: str,
+    metric: tuple[str, ...],
+    samples: int | None,
+    output: int,
     shape: tuple[str, ...],
     rtol: float | None,
     atol: float,
@@ -43,7 +59,8 @@ def command(
     """Compare B with A: the interface, and the outputs on random inputs in unoptimised ONNX Runtime.
 
     With --plan, B is compared with A in which the removed units are masked, which a pruned model must equal.
-    Exits with 1 where an output differs by more than the tolerance.
+    With --data, B is judged by --metric beside A on real inputs, and need not equal it (with --plan, what is
+    masked of it still). Exits with 1 where an output differs by more than the tolerance.
     """
     listen(quiet, verbose, debug)
 
@@ -51,7 +68,16 @@ def command(
     from graphprune.shape_text import parse_shapes
     from graphprune.verdict import demand_equal
 
-    verification = _compare(a, b, plan, parse_shapes(shape), rtol, atol, seed)
+    shapes = parse_shapes(shape)
+    if data is not None:
+        scores = _judge(a, b, data, label_key, metric, samples, output, shapes, seed)
+        if not quiet or output_format == "json":
+            judged = {"version": 1, "a": str(a), "b": str(b), "data": data}
+            named = {"scores": {name: asdict(score) for name, score in scores.items()}}
+            emit({**judged, **named}, output_format, lambda: _scores(scores, f"{b} beside {a} on {data}"))
+        if plan is None:
+            return
+    verification = _compare(a, b, plan, shapes, rtol, atol, seed)
     reference = f"{a} with the removed units masked" if plan else str(a)
     if not quiet or output_format == "json":
         result = {"version": 1, "a": str(a), "b": str(b), "plan": str(plan) if plan else None}
@@ -59,6 +85,32 @@ def command(
         whole = {**result, "verification": asdict(prove(verification)), "checks": checks}
         emit(whole, output_format, lambda: _tables(verification, f"{b} beside {reference}"))
     demand_equal(verification, reference)
+
+
+def _judge(
+    a: Path,
+    b: Path,
+    data: str,
+    label_key: str,
+    metric: tuple[str, ...],
+    samples: int | None,
+    output: int,
+    shapes: Shapes,
+    seed: int,
+) -> dict[str, Score]:
+    from graphprune.data import open_data
+    from graphprune.feeds import inputs_of
+    from graphprune.fidelity import fidelity
+    from graphprune.model import load
+    from graphprune.shape_text import fit_shapes
+    from graphprune.verify import check_interface
+
+    one, other = load(a), load(b)
+    check_interface(one, other)
+    sizes = fit_shapes(shapes, {tensor.name: tensor.shape for tensor in inputs_of(one.graph)})
+    opened = open_data(data, one.graph, label_key=label_key, sizes=sizes, samples=samples, seed=seed)
+    names = [name.strip() for text in metric for name in text.split(",") if name.strip()] or ["cosine"]
+    return fidelity(one, other, opened, names, output=output)
 
 
 def _compare(
@@ -82,6 +134,25 @@ def _compare(
     expected = replace(made(state.cut, "cut"), model=other)
     model, solution = made(state.model, "model"), made(state.solution, "solution")
     return verify(model, expected, solution.shapes, sizes=sizes, rtol=rtol, atol=atol, seed=seed)
+
+
+def _scores(scores: dict[str, Score], title: str) -> Iterator[object]:
+    from graphprune.cli.tables import table, text
+
+    yield text(title)
+    rows: list[tuple[str, ...]] = []
+    for name, score in scores.items():
+        original = "" if score.reference is None else f"{score.reference:.4g}"
+        rows.append((name, original, f"{score.value:.4g}", str(score.count)))
+    yield table(("metric", "A#", "B#", "of#"), rows)
+    for name, score in scores.items():
+        worst = sorted((each for each in score.classes if each.change < 0), key=lambda each: each.change)[:5]
+        lines = [
+            (str(one.label), str(one.count), str(one.reference), str(one.candidate), f"{one.change:+.1%}")
+            for one in worst
+        ]
+        if lines:
+            yield table((f"{name}: classes that lose most", "of#", "A#", "B#", "change#"), lines)
 
 
 def _tables(verification: Verification, title: str) -> Iterator[object]:

@@ -35,3 +35,31 @@ def test_an_infinite_difference_is_shown_in_json_too(model: Path, call: Any) -> 
     code, out, _ = call("verify model.onnx broken.onnx --output-format json")
     assert code == 1
     assert json.loads(out)["verification"]["distance"] == "inf"
+
+
+def test_data_judges_a_pruned_model_beside_the_original(model: Path, call: Any) -> None:
+    call("prune model.onnx -o out.onnx --ratio 0.25")
+    inputs = onnx.load("model.onnx").graph.input[0]
+    width = inputs.type.tensor_type.shape.dim[1].dim_value
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(64, width)).astype(np.float32)
+    np.savez("val.npz", **{inputs.name: x, "labels": draw.integers(0, 3, 64)})
+    code, out, err = call("verify model.onnx out.onnx --data val.npz --metric top1,agreement,cosine")
+    assert (code, err) == (0, "")
+    assert all(name in out for name in ("top1", "agreement", "cosine"))
+
+    def agreement(other: str) -> float:
+        line = f"verify model.onnx {other} --data val.npz --metric agreement --output-format json"
+        return float(json.loads(call(line)[1])["scores"]["agreement"]["value"])
+
+    assert 0 < agreement("out.onnx") < 1
+    assert agreement("model.onnx") == 1
+
+
+def test_data_that_does_not_fit_is_refused_in_two_lines(model: Path, call: Any) -> None:
+    np.savez("bad.npz", nothing=np.zeros((4, 3), np.float32), other=np.zeros(4))
+    wrong = ("bad.npz", "none.npz", "random --metric topp1", "random --output 9", "random --metric top1")
+    for options in wrong:
+        code, out, err = call(f"verify model.onnx model.onnx --data {options}")
+        assert (code, out) == (2, ""), options
+        assert len(err.strip().splitlines()) >= 2, options

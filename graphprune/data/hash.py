@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from graphprune.data_batches import Chunk
-from graphprune.data_damage import guarded
+from graphprune.data.batches import Chunk
+from graphprune.data.damage import guarded
 
 _MOST_READ = 1 << 30
 """Files that are larger in total are told apart by name, size and time of change instead of content."""

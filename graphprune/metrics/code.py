@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import Usage
-from graphprune.tally import Metric, Outputs, Score, counted, demanded
+from graphprune.metrics.tally import Metric, Outputs, Score, counted, demanded
 from graphprune.user_code import Code, blamed, load_code
 
 

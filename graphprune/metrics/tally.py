@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import Negative, Usage
-from graphprune.scores import Bools, Floats, Ints
+from graphprune.metrics.scores import Bools, Floats, Ints
 
 Outputs = Sequence[NDArray[Any]]
 """The outputs of a model for one batch, in the model's order."""

@@ -14,9 +14,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune import data_values
-from graphprune.data_batches import Chunk
-from graphprune.data_layout import Layout, check_counts, fit, match
+from graphprune.data import values
+from graphprune.data.batches import Chunk
+from graphprune.data.layout import Layout, check_counts, fit, match
 from graphprune.errors import Usage
 from graphprune.user_code import Code, blamed
 
@@ -92,13 +92,13 @@ def chunk_of(item: object, layout: Layout, label_key: str, where: str, first: in
         target = given[label_key]
     arrays = {name: _array(given[key], name, where) for name, key in matched.items()}
     for name, array in arrays.items():
-        data_values.check_dtype(array.dtype, layout[name], where)
+        values.check_dtype(array.dtype, layout[name], where)
     if not fit(layout, {name: array.shape for name, array in arrays.items()}, where, one=True):
         arrays = {name: array[None] for name, array in arrays.items()}
         target = None if target is None else _array(target, "the target", where)[None]
     count = next(iter(arrays.values())).shape[0]
     numbers = range(first, first + count)
-    feeds = {name: data_values.cast(array, layout[name], where, numbers) for name, array in arrays.items()}
+    feeds = {name: values.cast(array, layout[name], where, numbers) for name, array in arrays.items()}
     return Chunk(feeds, _targets(target, count, where, numbers), count)
 
 
@@ -111,7 +111,7 @@ def _targets(target: object, count: int, where: str, numbers: range) -> NDArray[
     if not array.ndim:
         raise Usage(f"{where}: one target is given for {count} samples", "give one target a sample")
     check_counts({"samples": count, "targets": array.shape[0]}, where)
-    return data_values.check_targets(array, where, numbers)
+    return values.check_targets(array, where, numbers)
 
 
 def _array(value: object, name: str, where: str) -> NDArray[Any]:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import Usage
-from graphprune.scores import Floats, cosines, flat, rank_correlation
-from graphprune.tally import Outputs, Score, demanded, pair
+from graphprune.metrics.scores import Floats, cosines, flat, rank_correlation
+from graphprune.metrics.tally import Outputs, Score, demanded, pair
 
 
 class Ranks:

@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.data_arrays import Rows, Stored, is_archive, open_archive, open_array
-from graphprune.data_batches import Chunk
-from graphprune.data_hash import hash_files, hash_text
-from graphprune.data_layout import Layout, check_counts, fit, match
-from graphprune.data_values import cast, check_dtype, check_target_dtype, check_targets
+from graphprune.data.arrays import Rows, Stored, is_archive, open_archive, open_array
+from graphprune.data.batches import Chunk
+from graphprune.data.hash import hash_files, hash_text
+from graphprune.data.layout import Layout, check_counts, fit, match
+from graphprune.data.values import cast, check_dtype, check_target_dtype, check_targets
 from graphprune.errors import Usage
 from graphprune.nearest import did_you_mean
 

@@ -9,9 +9,9 @@ import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from graphprune.data_batches import Chunk
-from graphprune.data_hash import hash_text
-from graphprune.data_layout import Layout
+from graphprune.data.batches import Chunk
+from graphprune.data.hash import hash_text
+from graphprune.data.layout import Layout
 from graphprune.feeds import Sizes, random_feeds, shapes_to_try
 
 COUNT = 64

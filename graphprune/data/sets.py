@@ -17,11 +17,11 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from graphprune.data_batches import Chunk
-from graphprune.data_code import chunk_of
-from graphprune.data_damage import guarded
-from graphprune.data_hash import hash_files
-from graphprune.data_layout import Layout
+from graphprune.data.batches import Chunk
+from graphprune.data.code import chunk_of
+from graphprune.data.damage import guarded
+from graphprune.data.hash import hash_files
+from graphprune.data.layout import Layout
 from graphprune.errors import GraphpruneError, Usage
 from graphprune.intake import weigh
 

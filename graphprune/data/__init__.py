@@ -2,11 +2,11 @@
 
 | `--data` | what |
 |---|---|
-| `calib.npz`, `x.npy` | keys are input names, the leading axis counts samples (`data_files`) |
-| a folder of `.npz` or `.npy` files | the same, in parts (`data_files`) |
-| `data.py`, `data.py:load_data` | a function that yields feeds, or pairs of feed and target (`data_code`) |
-| `test_data_set_0`, a folder of such | inputs as the ONNX backend tests have them (`data_sets`) |
-| `random` | random numbers, with a warning (`data_random`) |
+| `calib.npz`, `x.npy` | keys are input names, the leading axis counts samples (`data.files`) |
+| a folder of `.npz` or `.npy` files | the same, in parts (`data.files`) |
+| `data.py`, `data.py:load_data` | a function that yields feeds, or pairs of feed and target (`data.code`) |
+| `test_data_set_0`, a folder of such | inputs as the ONNX backend tests have them (`data.sets`) |
+| `random` | random numbers, with a warning (`data.random`) |
 
 Nothing is read whole: memory is bounded by a batch (and by what a function yields at once). Pickles are
 never read. The order is the data's own, always the same.
@@ -25,13 +25,13 @@ import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from graphprune.data_batches import Batch, Chunk, batched
-from graphprune.data_code import Generated
-from graphprune.data_files import LABELS, open_file, open_folder
-from graphprune.data_hash import hash_samples, hash_text
-from graphprune.data_layout import Layout, layout_of, written
-from graphprune.data_random import draw
-from graphprune.data_sets import open_sets, sets_in
+from graphprune.data.batches import Batch, Chunk, batched
+from graphprune.data.code import Generated
+from graphprune.data.files import LABELS, open_file, open_folder
+from graphprune.data.hash import hash_samples, hash_text
+from graphprune.data.layout import Layout, layout_of, written
+from graphprune.data.random import draw
+from graphprune.data.sets import open_sets, sets_in
 from graphprune.errors import Usage
 from graphprune.feeds import Sizes
 from graphprune.user_code import is_code, load_code

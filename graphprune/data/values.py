@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.data_layout import Input
+from graphprune.data.layout import Input
 from graphprune.errors import Usage
 
 Numbers = Sequence[int] | NDArray[np.int64]

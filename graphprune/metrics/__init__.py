@@ -25,10 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import Usage
-from graphprune.metric_code import code_metric
-from graphprune.nearest import did_you_mean
-from graphprune.ranks import Ranks
-from graphprune.scores import (
+from graphprune.metrics.code import code_metric
+from graphprune.metrics.ranks import Ranks
+from graphprune.metrics.scores import (
     class_axis,
     cosines,
     decisions,
@@ -38,7 +37,8 @@ from graphprune.scores import (
     rows,
     squared_errors,
 )
-from graphprune.tally import ClassScore, Judged, Mean, Metric, Outputs, Score, Share, demanded
+from graphprune.metrics.tally import ClassScore, Judged, Mean, Metric, Outputs, Score, Share, demanded
+from graphprune.nearest import did_you_mean
 from graphprune.user_code import is_code
 
 __all__ = ["METRICS", "ClassScore", "Kind", "Metric", "Outputs", "Score", "open_metric"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.data_layout import Layout
+from graphprune.data.layout import Layout
 from graphprune.errors import Usage
 from graphprune.feeds import Feeds
 
