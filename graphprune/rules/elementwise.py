@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphprune.rules.site import Row, Site, Table
+from graphprune.rules.site import Row, Site, Table, Unruly
 
 _UNARY = (
     "Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid "
@@ -23,12 +23,21 @@ def _clip(site: Site) -> str:
     return f"{', '.join(['...', '-', '-'][: len(site.node.inputs)])} -> ..."
 
 
+def _dropout(site: Site) -> str:
+    training = site.value(2)
+    if site.has(2) and (training is None or training.any()):
+        raise Unruly("it draws at random")
+    if site.opset < 7 and not site.attribute("is_test", 0):
+        raise Unruly("it draws at random")
+    return "..., -, - -> ..., ..."
+
+
 TABLE: Table = {
     **{op: Row("... -> ...") for op in _UNARY.split()},
     **{op: Row("..., ... -> ...") for op in _BINARY.split()},
     **{op: Row(_variadic) for op in ("Max", "Mean", "Min", "Sum")},
     "CastLike": Row("..., - -> ..."),
     "Clip": Row(_clip),
-    "Dropout": Row("..., -, - -> ..., ..."),
+    "Dropout": Row(_dropout),
     "Where": Row("..., ..., ... -> ..."),
 }

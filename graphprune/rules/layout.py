@@ -207,16 +207,34 @@ def _resize(site: Site) -> str:
         raise Unruly("it chooses its sizes by the aspect ratio")
     if site.has(3):
         site.integers(3, "target sizes")
-    before, after = site.sizes(0), site.output()
-    dims = [name if before[i] == after[i] else "_" for i, name in enumerate(named(len(before)))]
+    before, after, scales = site.sizes(0), site.output(), _scales(site)
+    dims = [
+        name if before[i] == after[i] and scales[i] == 1 else "_" for i, name in enumerate(named(len(before)))
+    ]
     return text([dims, *["-"] * (len(site.node.inputs) - 1)], [dims])
+
+
+def _scales(site: Site) -> list[float]:
+    """Return the scale of each dimension; a scale of 1.2 may well keep a size of 4, but not its positions."""
+    rank = len(site.sizes(0))
+    if site.has(3):
+        return [after / before for before, after in zip(site.sizes(0), site.output(), strict=True)]
+    given: list[float] | None = site.attribute("scales")
+    if given is None:
+        value = site.value(2 if site.node.op == "Resize" and site.opset > 10 else 1)
+        if value is None:
+            raise Unruly("its scales are computed from data")
+        given = value.tolist()
+    axes = [axis % rank for axis in site.numbers("axes") or range(rank)]
+    scales = dict(zip(axes, given, strict=True))
+    return [scales.get(axis, 1.0) for axis in range(rank)]
 
 
 def _resize_patch(edit: Edit) -> Written:
     if not edit.site.has(3):
         return {}
     rank = len(edit.site.sizes(0))
-    axes = [axis % rank for axis in edit.site.attribute("axes") or range(rank)]
+    axes = [axis % rank for axis in edit.site.numbers("axes") or range(rank)]
     sizes, after, full = edit.site.integers(3, "target sizes"), edit.outputs[0], edit.site.output()
     assert after is not None
     return {

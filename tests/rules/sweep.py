@@ -85,8 +85,8 @@ def node_cases() -> dict[str, tuple[Case, ...]]:
 
 def _tensors(values: Iterable[object]) -> Iterator[Array]:
     for value in values:
-        if isinstance(value, np.ndarray):
-            yield value
+        if isinstance(value, np.ndarray | np.generic):
+            yield np.asarray(value)
         elif isinstance(value, onnx.TensorProto):
             yield onnx.numpy_helper.to_array(value)
 

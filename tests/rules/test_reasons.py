@@ -20,6 +20,10 @@ PINNED = (
         "it is empty",
     ),
     (
+        case("in training", "y = Dropout (x, r, t)", x=(3, 4), r=scalar(0.5), t=np.array(True), cuts=()),
+        "it draws at random",
+    ),
+    (
         case("", "y = Det (x)", x=(3, 4, 4), cuts=()),
         "it transforms whole axes",
     ),

@@ -53,5 +53,6 @@ CASES = (
     case("with both bounds", "y = Clip (x, a, b)", x=(3, 4), a=scalar(-0.5), b=scalar(0.5), cuts=(3, 4)),
     case("with an upper bound only", "y = Clip (x, , b)", x=(3, 4), b=scalar(0.5), cuts=(3, 4)),
     case("with a ratio", "y = Dropout (x, r)", x=(3, 4), r=scalar(0.4), cuts=(3, 4)),
+    case("not in training", "y = Dropout (x, r, t)", x=(3, 4), r=scalar(0.4), t=np.array(False), cuts=(3, 4)),
     case("with its mask", "y, z = Dropout (x)", x=(3, 4), outputs="float y, bool z", cuts=(3, 4)),
 )

@@ -118,6 +118,28 @@ _RESIZES = (
         cuts=(2, 3),
     ),
     case(
+        "a scale that keeps a size and moves its positions",
+        'y = Resize <mode = "linear"> (x, , s)',
+        x=(2, 3, 4, 5),
+        s=np.array([1, 1, 1.2, 1], np.float32),
+        cuts=(2, 3, 5),
+    ),
+    case(
+        "scales, opset 10",
+        "y = Resize (x, s)",
+        opset=10,
+        x=(2, 3, 4, 4),
+        s=np.array([1, 1, 2, 1.2], np.float32),
+        cuts=(2, 3),
+    ),
+    case(
+        "scales as an attribute",
+        "y = Upsample <scales = [1.0, 1.0, 1.2, 2.0]> (x)",
+        opset=8,
+        x=(2, 3, 4, 4),
+        cuts=(2, 3),
+    ),
+    case(
         "scales",
         "y = Upsample (x, s)",
         opset=9,
