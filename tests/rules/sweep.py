@@ -70,17 +70,32 @@ def node_cases() -> dict[str, tuple[Case, ...]]:
     """
     found: dict[str, list[Case]] = {operator: [] for operator in OPERATORS}
     for test in _load():
-        if test.model is None or test.data_sets is None or len(test.model.graph.node) != 1:
+        if test.model is None or len(test.model.graph.node) != 1:
             continue
         node = test.model.graph.node[0]
-        operator = operator_of(node.domain, node.op_type)
-        operands = list(_tensors(test.data_sets[0][0]))
-        if operator in found and len(operands) == len(test.model.graph.input):
-            names = [value.name for value in test.model.graph.input]
-            found[operator].append(
-                Case(operator, test.name, test.model, dict(zip(names, operands, strict=True)))
-            )
+        operator, operands = operator_of(node.domain, node.op_type), _operands(test)
+        if operator in found and operands is not None:
+            found[operator].append(Case(operator, test.name, test.model, operands))
     return {operator: tuple(cases) for operator, cases in found.items()}
+
+
+def written_out_cases() -> tuple[Case, ...]:
+    """Return the onnx package's cases of several nodes: operators written out as functions."""
+    return tuple(
+        Case("", test.name, test.model, operands)
+        for test in _load()
+        if test.model is not None and len(test.model.graph.node) > 1
+        if (operands := _operands(test)) is not None
+    )
+
+
+def _operands(test: TestCase) -> dict[str, Array] | None:
+    """Return the operands of a case by name, or None where they are not all tensors."""
+    if test.model is None or test.data_sets is None:
+        return None
+    names = [value.name for value in test.model.graph.input]
+    values = list(_tensors(test.data_sets[0][0]))
+    return dict(zip(names, values, strict=True)) if len(names) == len(values) else None
 
 
 def _tensors(values: Iterable[object]) -> Iterator[Array]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 
+from graphprune.model import from_proto
 from graphprune.rules.check import bare
 from graphprune.solution import Solution
 from graphprune.solve import solve
@@ -88,6 +90,19 @@ def test_what_cannot_be_described_is_pinned_with_the_reason(case: Case, reason: 
 @pytest.mark.parametrize("case", NONSENSE, ids=str)
 def test_a_model_that_makes_no_sense_is_pinned(case: Case) -> None:
     assert not [group for group in solved(case).groups if group.prunable]
+
+
+def test_an_operand_of_unknown_rank_pins_what_meets_it() -> None:
+    """The sizes of the sum are declared; what the unknown operand is made of is not."""
+    ones = ", ".join(["1"] * 12)
+    model = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["": 21, "com.example": 1]> g (float[2] x) => (float[3, 3] y) '
+        f"<float[3, 4] t, float[3, 4] w = {{{ones}}}, float[4, 3] v = {{{ones}}}> "
+        "{ u = com.example.Mystery (x) t = Add (u, w) y = MatMul (t, v) }"
+    )
+    solution = solve(from_proto(model).graph)
+    assert [group.size for group in solution.groups if group.prunable] == []
+    assert solution.nodes[1].reason == "the rank of an operand is unknown"
 
 
 @pytest.mark.parametrize(("operator", "text"), [("Shape", "- -> _"), ("Size", "- -> ")])

@@ -9,7 +9,7 @@ from graphprune import rules
 from graphprune.rules.check import TOGETHER
 from tests.rules.case import Case
 from tests.rules.cases import CASES
-from tests.rules.sweep import OPERATORS, confirmed, node_cases, outcome, quick_cases
+from tests.rules.sweep import OPERATORS, confirmed, node_cases, outcome, quick_cases, written_out_cases
 
 UNCONFIRMED = {
     "Shape": "its value follows the cut, on purpose",
@@ -40,6 +40,13 @@ def test_a_cut_equals_the_masked_operator_on_node_tests_of_onnx(operator: str) -
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_a_cut_equals_the_masked_operator_on_every_node_test_of_onnx(operator: str) -> None:
     assert problems(node_cases()[operator]) == []
+
+
+@pytest.mark.slow
+def test_a_cut_equals_the_masked_graph_where_an_operator_is_written_out_as_a_function() -> None:
+    cases = written_out_cases()
+    assert sum(len(outcome(case).findings) for case in cases) > 1000
+    assert problems(cases) == []
 
 
 def test_every_row_is_confirmed_by_a_real_cut() -> None:
