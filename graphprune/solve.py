@@ -12,7 +12,7 @@ from graphprune.axes import Axis, leaf
 from graphprune.bind import Axes, DoesNotFit, bind, sizes_of
 from graphprune.grouping import Marks, groups
 from graphprune.ir import constants, label, read_by_bodies, shape_of
-from graphprune.notation import Dim, NotationError, Pinned, Rule, Size, parse
+from graphprune.notation import NotationError, Rule, parse
 from graphprune.shapes import Shapes, Sizes, infer
 from graphprune.solution import Applied, Solution
 
@@ -105,17 +105,13 @@ def _parsed(row: rules.Row, site: rules.Site) -> Rule:
         raise rules.Unruly("its attributes do not fit its operands") from error
     rule = parse(text)
     for slot, operand in enumerate(rule.inputs):
-        if site.has(slot) and site.inputs[slot] is None and any(not _is_pinned(dim) for dim in operand or ()):
+        if operand is not None and site.has(slot) and site.inputs[slot] is None:
             raise rules.Unruly("the rank of an operand is unknown")
     return rule
 
 
 _CONTRADICTIONS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What the function of a rule raises on a model that is not well formed."""
-
-
-def _is_pinned(dim: Dim) -> bool:
-    return isinstance(dim, Pinned | Size) or str(dim) == "*"
 
 
 def _pin(walk: _Walk, axes: Axes | None, reason: str) -> None:
@@ -164,9 +160,6 @@ def _bind(
     for tensor, sizes in zip(node.outputs, site.outputs, strict=True):
         if sizes is None and tensor.name and (tensor.outputs or tensor.name in outputs):
             raise rules.Unruly("the rank of an output is unknown")
-    for tensor, axes, operand in zip(node.inputs, inputs, rule.inputs, strict=False):
-        if tensor.name and axes is None and operand is not None:
-            raise rules.Unruly("the rank of an operand is unknown")
     bound = bind(rule, inputs, site.outputs)
     return Applied(site, row, rule, bound, inputs, tuple(bound.outputs))
 
