@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 from graphprune.cut import Cut
 from graphprune.duplicate import duplicate
@@ -73,41 +74,38 @@ def _mask(
     node: gs.Node, slot: int, dim: int, name: str, trace: Trace, build: _Builder, shapes: Shapes
 ) -> None:
     """Put zeros at the removed positions of one dimension of the operand called `name` in the original."""
-    tensor = node.inputs[slot]
-    kept = trace.inputs[slot][dim]
-    if isinstance(tensor, gs.Constant):
-        values = read(tensor).copy()
-        gone = np.ones(values.shape[dim], dtype=bool)
-        gone[kept] = False
-        view = np.moveaxis(values, dim, 0)
-        view[gone] = 0
-        point, along = trace.zeros.get(slot, (len(node.inputs), 0))
-        if point < len(node.inputs):
-            _set_zero_point(view, gone, node.inputs[point], values, dim, along)
-        set_input(node, slot, build.constant(tensor.name, values))
-        return
-    sizes = shapes.sizes[name]
+    tensor, sizes = node.inputs[slot], shapes.sizes[name]
     mask = np.zeros(sizes[dim], dtype=bool)
-    mask[kept] = True
+    mask[trace.inputs[slot][dim]] = True
     mask = mask.reshape([-1 if position == dim else 1 for position in range(len(sizes))])
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(shapes.types.get(name, onnx.TensorProto.FLOAT))
-    zero = build.constant("zero", np.zeros((), dtype))
-    set_input(node, slot, build.add("Where", [build.constant("mask", mask), tensor, zero], tensor.name))
+    if isinstance(tensor, gs.Constant):
+        values = read(tensor)
+        zero = _zero(node, slot, len(sizes), values.dtype, trace)
+        set_input(node, slot, build.constant(tensor.name, np.where(mask, values, zero)))
+        return
+    element = shapes.types.get(name, TensorProto.FLOAT)
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(element)
+    zero = _zero(node, slot, len(sizes), dtype, trace)
+    wide = dtype.kind in "iu" and dtype.itemsize < 4  # ONNX Runtime has no Where for most of these
+    if wide:
+        tensor = build.add("Cast", [tensor], name, to=int(TensorProto.INT32))
+        zero = zero.astype(np.int32)
+    tensor = build.add("Where", [build.constant("mask", mask), tensor, build.constant("zero", zero)], name)
+    set_input(node, slot, build.add("Cast", [tensor], name, to=element) if wide else tensor)
 
 
-def _set_zero_point(
-    view: NDArray[Any], gone: NDArray[np.bool_], point: gs.Tensor, values: NDArray[Any], dim: int, along: int
-) -> None:
-    """Integers are zero at their zero point: one for the tensor, or one for each position `along` an axis."""
+def _zero(node: gs.Node, slot: int, rank: int, dtype: np.dtype[Any], trace: Trace) -> NDArray[Any]:
+    """Return what counts as zero in an operand: integers are zero at their zero point.
+
+    There is one for the tensor, or one for each position along an axis of it.
+    """
+    slot, along = trace.zeros.get(slot, (len(node.inputs), 0))
+    point = node.inputs[slot] if slot < len(node.inputs) else None
     if not isinstance(point, gs.Constant):
-        return
+        return np.zeros((), dtype)
     zero = read(point)
-    if zero.size == 1:
-        view[gone] = zero.reshape(-1)[0]
-        return
-    shape = [zero.size if position == along else 1 for position in range(values.ndim)]
-    full = np.broadcast_to(zero.reshape(shape), values.shape)
-    view[gone] = np.moveaxis(full, dim, 0)[gone]
+    shape = [-1 if position == along else 1 for position in range(rank)]
+    return zero.reshape(() if zero.size == 1 else shape).astype(dtype)
 
 
 def _compress(node: gs.Node, trace: Trace, small: gs.Node, build: _Builder, shapes: Shapes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.rules.case import case, draw, scalar, whole
+from tests.rules.case import case, codes, draw, scalar, whole
 
 CASES = (
     case(
@@ -166,5 +166,46 @@ CASES = (
         outputs="uint8 y, float s, uint8 p",
         x=(3, 4),
         cuts=(3, 4),
+    ),
+    case(
+        "of two activations",
+        "i = Identity (a) j = Identity (b) y = QLinearMatMul (i, s, p, j, t, q, u, r)",
+        of="QLinearMatMul",
+        outputs="uint8 y",
+        a=codes(2, 3, 4),
+        s=scalar(0.02),
+        p=scalar(100, np.uint8),
+        b=codes(2, 4, 5),
+        t=scalar(0.03),
+        q=scalar(90, np.uint8),
+        u=scalar(0.1),
+        r=scalar(128, np.uint8),
+        cuts=(2, 3, 4, 5),
+    ),
+    case(
+        "of two activations, a zero point a column",
+        "i = Identity (a) j = Identity (b) y = MatMulInteger (i, j, p, q)",
+        of="MatMulInteger",
+        outputs="int32 y",
+        a=codes(3, 4),
+        b=codes(4, 5),
+        p=scalar(7, np.uint8),
+        q=codes(5),
+        cuts=(3, 4, 5),
+    ),
+    case(
+        "of two activations, signed",
+        "i = Identity (a) j = Identity (b) y = QLinearMatMul (i, s, p, j, t, q, u, r)",
+        of="QLinearMatMul",
+        outputs="int8 y",
+        a=whole((3, 4), -90, 90, np.int8),
+        s=scalar(0.02),
+        p=scalar(-7, np.int8),
+        b=whole((4, 5), -90, 90, np.int8),
+        t=scalar(0.03),
+        q=scalar(9, np.int8),
+        u=scalar(0.1),
+        r=scalar(0, np.int8),
+        cuts=(3, 4, 5),
     ),
 )
