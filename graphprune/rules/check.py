@@ -26,7 +26,6 @@ from graphprune.solution import Solution
 from graphprune.solve import solve
 from graphprune.twin import twin
 
-
 TOGETHER = "all groups together"
 
 
@@ -72,7 +71,8 @@ def check(proto: onnx.ModelProto, operands: Mapping[str, NDArray[Any]], seed: in
     generator = np.random.default_rng(seed)
     sizes = {group.name: group.size for group in solution.groups if group.prunable}
     stay = {
-        name: generator.permutation(size)[: max(1, size // 2)].astype(np.int64) for name, size in sizes.items()
+        name: generator.permutation(size)[: max(1, size // 2)].astype(np.int64)
+        for name, size in sizes.items()
     }
     findings = [
         Finding(name, size, _compare(model, solution, Plan({name: stay[name]}, {name: size})))
