@@ -219,12 +219,12 @@ def _scales(site: Site) -> list[float]:
     rank = len(site.sizes(0))
     if site.has(3):
         return [after / before for before, after in zip(site.sizes(0), site.output(), strict=True)]
-    given: list[float] | None = site.attribute("scales")
-    if given is None:
+    given: list[float] = site.attribute("scales") or []
+    if not given:
         value = site.value(2 if site.node.op == "Resize" and site.opset > 10 else 1)
         if value is None:
             raise Unruly("its scales are computed from data")
-        given = value.tolist()
+        given = [float(scale) for scale in value.reshape(-1)]
     axes = [axis % rank for axis in site.numbers("axes") or range(rank)]
     scales = dict(zip(axes, given, strict=True))
     return [scales.get(axis, 1.0) for axis in range(rank)]
