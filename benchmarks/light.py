@@ -36,6 +36,10 @@ def _fraction(after: int | None, before: int | None) -> float | None:
     return None if after is None or not before else round(after / before, 4)
 
 
+KEPT = ("version", "pipeline", "before", "after", "verification")
+"""What the results keep of graphprune's report; the rest names temporary files."""
+
+
 def measure(name: str, folder: Path) -> dict[str, Any]:
     """One network through both tools."""
     model = light_models.load(name)
@@ -46,7 +50,8 @@ def measure(name: str, folder: Path) -> dict[str, Any]:
     output = folder / f"{name}-graphprune.onnx"
     words = ("prune", source, "-o", output, "--ratio", RATIO, "--output-format", "json")
     run = child.run(child.graphprune(*words))
-    row["graphprune"] = {**_written(run, output, before), "report": run.json()}
+    report = {key: value for key, value in run.json().items() if key in KEPT}
+    row["graphprune"] = {**_written(run, output, before), "report": report}
     if child.has_peer("onnxsim"):
         output = folder / f"{name}-onnxsim.onnx"
         run = child.run(child.peer("onnxsim", "onnxsim_prune", source, "-o", output, "--ratio", RATIO))
