@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -13,8 +13,7 @@ from graphprune import rules
 from graphprune.axes import Axis, Form, find, leaves
 from graphprune.ir import body_constants, shape_of
 from graphprune.plan import Plan
-from graphprune.positions import Index, keep
-from graphprune.solution import Applied, Solution
+from graphprune.solution import Applied, Solution, Stays
 
 Count = Callable[[Axis], int]
 _PRODUCTS = [
@@ -31,7 +30,6 @@ _PRODUCTS = [
 ]
 """Operators that multiply for every combination of their axes."""
 Sizes = tuple[int, ...]
-Stays = Callable[[Axis], "Index | None"]
 
 
 @dataclass(frozen=True)
@@ -48,24 +46,9 @@ class Cost:
     bytes: int
 
 
-def _stays(solution: Solution, plan: Plan | None) -> Stays:
-    """Return the function that says which positions of an axis stay under `plan`, None where all do."""
-    keeps: Mapping[str, Index] = {} if plan is None else plan.keep
-    kept: dict[int, Index] = {id(find(solution.group(name).axis)): index for name, index in keeps.items()}
-    memo: dict[int, Index | None] = {}
-
-    def stays(axis: Axis) -> Index | None:
-        root = find(axis)
-        if id(root) not in memo:
-            memo[id(root)] = keep(root, lambda part: kept.get(id(part)))
-        return memo[id(root)]
-
-    return stays
-
-
 def cost(solution: Solution, plan: Plan | None = None) -> Cost:
     """Return what the model costs under `plan`, or as it is."""
-    stays = _stays(solution, plan)
+    stays = solution.stays({} if plan is None else plan.keep)
 
     def count(axis: Axis) -> int:
         index = stays(axis)

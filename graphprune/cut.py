@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import onnx_graphsurgeon as gs
 
-from graphprune.axes import find, leaves
+from graphprune.axes import leaves
 from graphprune.duplicate import duplicate
 from graphprune.evaluate import small_values
 from graphprune.ir import read, read_by_bodies
@@ -48,9 +48,8 @@ def cut(model: Model, solution: Solution, plan: Plan) -> Cut:
         Refused: where a size that is computed at run time cannot be rewritten.
     """
     plan.check(solution.groups)
-    kept = {id(find(solution.group(name).axis)): index for name, index in plan.keep.items()}
     graph = duplicate(solution.graph)
-    work = Work(solution, kept, graph, list(graph.nodes))
+    work = Work(solution, solution.stays(plan.keep), graph, list(graph.nodes))
     work.names = set(graph.tensors().keys())
     work.variants = _variants(work)
     traces: list[Trace] = []

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import onnx_graphsurgeon as gs
 
 from graphprune import rules
+from graphprune.axes import Axis, find
 from graphprune.bind import Axes, Bound
 from graphprune.groups import Group
 from graphprune.notation import Rule
+from graphprune.positions import Index, keep
 from graphprune.shapes import Shapes
+
+Stays = Callable[[Axis], "Index | None"]
+"""Tells which positions along an axis stay, in order, or None where all do."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,23 @@ class Solution:
     def by_name(self) -> Mapping[str, Group]:
         """The groups by name."""
         return {group.name: group for group in self.groups}
+
+    def stays(self, keep_units: Mapping[str, Index]) -> Stays:
+        """Return the function that says which positions along an axis stay, in order, or None where all do.
+
+        Args:
+            keep_units: the units that stay, by group name; groups that are left out stay whole.
+        """
+        kept = {id(find(self.group(name).axis)): index for name, index in keep_units.items()}
+        memo: dict[int, Index | None] = {}
+
+        def stays(axis: Axis) -> Index | None:
+            root = find(axis)
+            if id(root) not in memo:
+                memo[id(root)] = keep(root, lambda part: kept.get(id(part)))
+            return memo[id(root)]
+
+        return stays
 
     def group(self, name: str) -> Group:
         """Return the group called `name`; KeyError where there is none."""

@@ -9,11 +9,11 @@ import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from graphprune.axes import Axis, find
+from graphprune.axes import Axis
 from graphprune.bind import Axes
-from graphprune.positions import Index, keep
+from graphprune.positions import Index
 from graphprune.shapes import Sizes
-from graphprune.solution import Solution
+from graphprune.solution import Solution, Stays
 
 Cuts = dict[int, Index]
 """Dimension -> the positions that stay, in order."""
@@ -46,7 +46,7 @@ class Work:
     """A cut under way: what stays, the graph that is being made, and what is known of its small tensors."""
 
     solution: Solution
-    kept: dict[int, Index]
+    keep: Stays
     graph: gs.Graph
     nodes: list[gs.Node]
     new: list[gs.Node] = field(default_factory=list[gs.Node])
@@ -57,16 +57,8 @@ class Work:
     names: set[str] = field(default_factory=set[str])
     values: dict[str, NDArray[Any]] = field(default_factory=dict[str, NDArray[Any]])
     sizes: dict[str, Sizes] = field(default_factory=dict[str, Sizes])
-    memo: dict[int, Index | None] = field(default_factory=dict[int, "Index | None"])
     from_sizes: set[str] = field(default_factory=set[str])
     """Names of the small tensors that were computed from sizes, by Shape or Size and what follows."""
-
-    def keep(self, axis: Axis) -> Index | None:
-        """Return the positions along `axis` that stay, or None where all stay."""
-        root = find(axis)
-        if id(root) not in self.memo:
-            self.memo[id(root)] = keep(root, lambda part: self.kept.get(id(part)))
-        return self.memo[id(root)]
 
     def count(self, axis: Axis) -> int:
         """Return how many positions along `axis` stay."""

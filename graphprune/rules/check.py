@@ -20,7 +20,6 @@ from graphprune.cut import cut
 from graphprune.errors import Refused
 from graphprune.model import Model, from_proto
 from graphprune.plan import Plan
-from graphprune.positions import keep
 from graphprune.runtime import run, session
 from graphprune.solution import Solution
 from graphprune.solve import solve
@@ -107,13 +106,13 @@ def _compare(model: Model, solution: Solution, plan: Plan) -> str:
 
 def _stay(tensor: gs.Tensor, full: NDArray[Any], solution: Solution, plan: Plan) -> NDArray[Any]:
     """Return what stays of an output of the masked operator."""
-    kept = {id(solution.group(name).axis): index for name, index in plan.keep.items()}
+    stays = solution.stays(plan.keep)
     for applied in solution.nodes:
         for output, axes in zip(applied.site.node.outputs, applied.outputs, strict=True):
             if output.name != tensor.name:
                 continue
             for dim, axis in enumerate(axes or ()):
-                index = keep(axis, lambda part: kept.get(id(part)))
+                index = stays(axis)
                 if index is not None:
                     full = np.take(full, index, axis=dim)
     return full
