@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx_graphsurgeon as gs
 
+from graphprune.ir import is_default_domain
 from graphprune.model import Model
 from graphprune.rewire import detach, redirect
 
@@ -36,7 +37,7 @@ def _resolve(graph: gs.Graph, hidden: set[str]) -> None:
 
 
 def _is_alias(node: gs.Node, hidden: set[str]) -> bool:
-    if node.op != "Identity" or node.domain not in (None, "", "ai.onnx"):
+    if node.op != "Identity" or not is_default_domain(node):
         return False
     source = node.inputs[0]
     # A body that has a value of the same name would read that one instead.

@@ -18,10 +18,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from enum import Enum
-from itertools import count
 from math import gcd, prod
-
-_serials = count()
 
 
 class Form(Enum):
@@ -35,14 +32,13 @@ class Form(Enum):
 class Axis:
     """One node of the term graph; `link` points to the axis that took this one's place."""
 
-    __slots__ = ("form", "link", "parts", "serial", "size")
+    __slots__ = ("form", "link", "parts", "size")
 
     def __init__(self, size: int, form: Form = Form.LEAF, parts: tuple[Axis, ...] = ()) -> None:
         self.size = size
         self.form = form
         self.parts = parts
         self.link: Axis | None = None
-        self.serial = next(_serials)
 
     def __repr__(self) -> str:
         axis = find(self)

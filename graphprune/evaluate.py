@@ -15,7 +15,7 @@ import onnx
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from graphprune.ir import attributes, is_default_domain, node_proto, read, shape_of
+from graphprune.ir import is_default_domain, node_proto, read, shape_of
 
 Array = NDArray[Any]
 LIMIT = 4096
@@ -185,12 +185,12 @@ _REFERENCE = frozenset(
 
 def evaluate(node: gs.Node, arrays: Sequence[Array | None], opset: int) -> list[Array] | None:
     """Return the outputs of `node` for small inputs, or None where it cannot be told."""
-    if node.domain not in (None, "", "ai.onnx"):
+    if not is_default_domain(node):
         return None
     try:
         with np.errstate(all="ignore"):
             if node.op in _TABLE:
-                result = [_TABLE[node.op](arrays, attributes(node))]
+                result = [_TABLE[node.op](arrays, node.attrs)]
             elif node.op in _REFERENCE:
                 result = _reference(node, arrays, opset)
             else:

@@ -103,7 +103,6 @@ def redrawn(feeds: Feeds, seed: int) -> Feeds:
 
 def _table_length(tensor: gs.Tensor, depth: int = 4) -> int:
     """Return the length of the shortest constant table that `tensor` indexes, or 2."""
-    lengths = [2]
     found: list[int] = []
     for node in tensor.outputs:
         table = node.inputs[0]
@@ -114,4 +113,4 @@ def _table_length(tensor: gs.Tensor, depth: int = 4) -> int:
             inner = _table_length(node.outputs[0], depth - 1)
             if inner > 2:
                 found.append(inner)
-    return min(found) if found else lengths[0]
+    return min(found, default=2)

@@ -14,11 +14,6 @@ from onnx_graphsurgeon.exporters.onnx_exporter import OnnxExporter
 from graphprune.weights import stored
 
 
-def attributes(node: gs.Node) -> dict[str, Any]:
-    """Return the attributes of `node` by name."""
-    return node.attrs
-
-
 def node_proto(node: gs.Node) -> onnx.NodeProto:
     """Return `node` as onnx writes it."""
     return OnnxExporter.export_node(node)

@@ -21,12 +21,12 @@ from onnx import TensorProto, shape_inference
 
 from graphprune import evaluate
 from graphprune.ir import (
-    captured,
     constants,
     dimensions,
     is_default_domain,
     node_proto,
     read,
+    read_by_bodies,
     shape_of,
     subgraphs,
 )
@@ -136,7 +136,7 @@ def _infer_whole(graph: gs.Graph, shapes: Shapes) -> None:
             )
         )
     names: set[str] = {tensor.name for tensor in graph.inputs}
-    bodies = {name for node in graph.nodes for body in subgraphs(node) for name in captured(body)}
+    bodies = read_by_bodies(graph)
     for tensor in [*constants(graph), *_body_constants(graph, bodies)]:
         if tensor.name in names:
             continue

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import onnx_graphsurgeon as gs
 
+from graphprune.ir import is_default_domain
 from graphprune.rules import (
     attention,
     elementwise,
@@ -41,7 +42,7 @@ __all__ = ["MICROSOFT", "PINNED", "TABLE", "Edit", "Row", "Site", "Unruly", "Wri
 
 def domain_of(node: gs.Node) -> str:
     """Return the domain of `node`, with the two spellings of ONNX's own made one."""
-    return "" if node.domain in (None, "", "ai.onnx") else node.domain
+    return "" if is_default_domain(node) else node.domain or ""
 
 
 def row(node: gs.Node) -> Row | None:
