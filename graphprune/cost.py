@@ -1,8 +1,8 @@
-"""What a model costs before and after a plan: parameters, multiply-accumulates, bytes."""
+"""What a model costs before and after a plan, and its layers: parameters, multiply-accumulates, bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -11,7 +11,8 @@ import onnx_graphsurgeon as gs
 
 from graphprune import rules
 from graphprune.axes import Axis, Form, find, leaves
-from graphprune.ir import body_constants, shape_of
+from graphprune.ir import body_constants, constants, shape_of, subgraphs
+from graphprune.layers import gone, layers
 from graphprune.plan import Plan
 from graphprune.solution import Applied, Solution, Stays
 
@@ -48,7 +49,52 @@ class Cost:
 
 def cost(solution: Solution, plan: Plan | None = None) -> Cost:
     """Return what the model costs under `plan`, or as it is."""
-    stays = solution.stays({} if plan is None else plan.keep)
+    plan = plan or Plan({}, {})
+    stays = solution.stays(plan.keep)
+    out = gone(solution, plan.layers)
+    measured = _measure(solution, stays)
+    params = size = 0
+    for tensor, elements in _constants(solution, stays, out):
+        params += elements if _is_parameter(tensor) else 0
+        size += elements * np.dtype(tensor.dtype).itemsize
+    living = (applied for position, applied in enumerate(solution.nodes) if position not in out)
+    return Cost(params, sum(_macs(applied, measured) for applied in living) // _batch(solution), size)
+
+
+def layer_costs(solution: Solution) -> tuple[Cost, ...]:
+    """Return for each of `layers` what goes with it when nothing else is removed."""
+    measured = _measure(solution, solution.stays({}))
+    users: dict[int, list[int]] = {}
+    held: list[list[gs.Constant]] = []
+    for position, node in enumerate(solution.graph.nodes):
+        own = (tensor for tensor in node.inputs if isinstance(tensor, gs.Constant))
+        held.append([*own, *_inside(node)])
+        for tensor in held[-1]:
+            users.setdefault(id(tensor), []).append(position)
+    kept = {id(tensor) for tensor in solution.graph.outputs}
+    found: list[Cost] = []
+    for layer in layers(solution):
+        out = frozenset(layer.nodes)
+        unused = {
+            id(tensor): tensor
+            for position in layer.nodes
+            for tensor in held[position]
+            if id(tensor) not in kept and out.issuperset(users[id(tensor)])
+        }
+        params = sum(prod(shape_of(tensor)) for tensor in unused.values() if _is_parameter(tensor))
+        size = sum(prod(shape_of(tensor)) * np.dtype(tensor.dtype).itemsize for tensor in unused.values())
+        macs = sum(_macs(solution.nodes[position], measured) for position in layer.nodes)
+        found.append(Cost(params, macs // _batch(solution), size))
+    return tuple(found)
+
+
+def _is_parameter(tensor: gs.Constant) -> bool:
+    dtype = np.dtype(tensor.dtype)
+    return dtype.kind not in "bO" and not (dtype.kind in "iu" and dtype.itemsize >= 4)
+
+
+def _measure(solution: Solution, stays: Stays) -> Count:
+    """Return the function that says how many positions along an axis stay and count."""
 
     def count(axis: Axis) -> int:
         index = stays(axis)
@@ -63,20 +109,20 @@ def cost(solution: Solution, plan: Plan | None = None) -> Cost:
         parts = [measured(part) for part in root.parts]
         return sum(parts) if root.form is Form.SUM else prod(parts)
 
-    params = size = 0
-    for tensor, elements in _constants(solution, stays):
-        dtype = np.dtype(tensor.dtype)
-        size += elements * dtype.itemsize
-        if dtype.kind not in "bO" and not (dtype.kind in "iu" and dtype.itemsize >= 4):
-            params += elements
-    macs = sum(_macs(applied, measured) for applied in solution.nodes)
-    return Cost(params, macs // _batch(solution), size)
+    return measured
 
 
-def _constants(solution: Solution, stays: Stays) -> Iterator[tuple[gs.Constant, int]]:
-    """Yield every constant with the number of its elements, once for each way in which it is cut."""
+def _constants(solution: Solution, stays: Stays, out: Collection[int]) -> Iterator[tuple[gs.Constant, int]]:
+    """Yield every constant with the number of its elements, once for each way in which it is cut.
+
+    What only the nodes at the positions `out` use is left out.
+    """
     seen: set[tuple[int, tuple[bytes | None, ...]]] = set()
-    for node, applied in zip(solution.graph.nodes, solution.nodes, strict=True):
+    living: list[gs.Node] = []
+    for position, (node, applied) in enumerate(zip(solution.graph.nodes, solution.nodes, strict=True)):
+        if position in out:
+            continue
+        living.append(node)
         for tensor, axes in zip(node.inputs, applied.inputs, strict=True):
             if not isinstance(tensor, gs.Constant) or axes is None:
                 continue
@@ -86,9 +132,19 @@ def _constants(solution: Solution, stays: Stays) -> Iterator[tuple[gs.Constant, 
                 seen.add((id(tensor), kept))
                 sizes = (axis.size if i is None else i.size for axis, i in zip(axes, indices, strict=True))
                 yield tensor, prod(sizes)
-    for tensor in body_constants(solution.graph):
-        if (id(tensor), (None,) * len(shape_of(tensor))) not in seen:
+    results = (tensor for tensor in solution.graph.outputs if isinstance(tensor, gs.Constant))
+    for tensor in (*results, *(tensor for node in living for tensor in _inside(node))):
+        whole = (id(tensor), (None,) * len(shape_of(tensor)))
+        if whole not in seen:
+            seen.add(whole)
             yield tensor, prod(shape_of(tensor))
+
+
+def _inside(node: gs.Node) -> Iterator[gs.Constant]:
+    """Yield the constants that the bodies of a node use."""
+    for body in subgraphs(node):
+        yield from constants(body)
+        yield from body_constants(body)
 
 
 def _open_leaves(solution: Solution) -> frozenset[int]:

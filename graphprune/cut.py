@@ -3,11 +3,13 @@
 After the constants are cut, the small tensors that exporters compute shapes with are evaluated again with
 the new sizes. Where a size that an operator is given differs from the one its axes now have, it is rewritten;
 where a value that was computed from a shape differs from what it was (an attention scale from a head size,
-say), it is restored, since the promise is the original with units masked and nothing else.
+say), it is restored, since the promise is the original with units masked and nothing else. At last the layers
+that go are bypassed: who read the sum reads what was added to.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import onnx_graphsurgeon as gs
@@ -16,9 +18,10 @@ from graphprune.axes import leaves
 from graphprune.duplicate import duplicate
 from graphprune.evaluate import small_values
 from graphprune.ir import read, read_by_bodies
+from graphprune.layers import Layer, gone, layers
 from graphprune.model import Model
 from graphprune.plan import Plan
-from graphprune.rewire import set_input, sweep
+from graphprune.rewire import bypass, set_input, sweep
 from graphprune.rewrite import patch, restore
 from graphprune.solution import Applied, Solution
 from graphprune.surgery import Cuts, Key, Trace, Work, fresh, take
@@ -32,7 +35,8 @@ class Cut:
     Attributes:
         model: the smaller model.
         traces: what was cut around each node, in the order of the original's nodes.
-        nodes: the node of the smaller graph for each node of the original, in the same order.
+        nodes: the node of the smaller graph for each node of the original, in the same order; those that
+            nothing needs any more are no longer in it.
     """
 
     model: Model
@@ -47,21 +51,35 @@ def cut(model: Model, solution: Solution, plan: Plan) -> Cut:
         Usage: where the plan does not fit.
         Refused: where a size that is computed at run time cannot be rewritten.
     """
-    plan.check(solution.groups)
+    plan.check(solution)
     graph = duplicate(solution.graph)
-    work = Work(solution, solution.stays(plan.keep), graph, list(graph.nodes))
+    work = Work(solution, solution.stays(plan.keep), graph, list(graph.nodes), gone(solution, plan.layers))
     work.names = set(graph.tensors().keys())
     work.variants = _variants(work)
     traces: list[Trace] = []
     for tensor in graph.inputs:
         work.sizes[tensor.name] = solution.shapes.sizes.get(tensor.name, ())
-    for node, applied in zip(work.nodes, solution.nodes, strict=True):
-        traces.append(_trace(applied, work))
-        _cut_node(node, applied, traces[-1], work)
+    for position, (node, applied) in enumerate(zip(work.nodes, solution.nodes, strict=True)):
+        if position in work.gone:
+            traces.append(Trace({}, {}, (), False, {}))
+        else:
+            traces.append(_trace(applied, work))
+            _cut_node(node, applied, traces[-1], work)
         work.new.append(node)
     graph.nodes = work.new
+    if plan.layers:
+        _take_out([layer for layer in layers(solution) if layer.name in plan.layers], traces, work)
     sweep(graph)
     return Cut(replace(model, graph=graph), tuple(traces), tuple(work.nodes))
+
+
+def _take_out(removed: Sequence[Layer], traces: list[Trace], work: Work) -> None:
+    """Bypass the additions of the layers that go, and note at each which operand went."""
+    wanted = read_by_bodies(work.graph) | {tensor.name for tensor in work.graph.outputs}
+    for layer in removed:
+        if layer.at not in work.gone:
+            traces[layer.at] = replace(traces[layer.at], removed=(1 - layer.skip,))
+            bypass(work.nodes[layer.at], layer.skip, wanted)
 
 
 def _trace(applied: Applied, work: Work) -> Trace:
@@ -145,9 +163,9 @@ def _variants(work: Work) -> dict[str, list[Key]]:
     """Return, for each constant, the distinct ways in which its uses are cut; uncut comes first."""
     elsewhere = read_by_bodies(work.graph) | {tensor.name for tensor in work.graph.outputs}
     found: dict[str, list[Key]] = {name: [()] for name in elsewhere}
-    for node, applied in zip(work.nodes, work.solution.nodes, strict=True):
+    for position, (node, applied) in enumerate(zip(work.nodes, work.solution.nodes, strict=True)):
         for tensor, axes in zip(node.inputs, applied.inputs, strict=True):
-            if isinstance(tensor, gs.Constant):
+            if isinstance(tensor, gs.Constant) and position not in work.gone:
                 key, known = _key(work.cuts(axes)), found.setdefault(tensor.name, [])
                 if not key:
                     known.insert(0, key)

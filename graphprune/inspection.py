@@ -1,4 +1,4 @@
-"""What a model consists of: its interface, its size, its groups, and why the rest is not prunable."""
+"""What a model consists of: interface, size, groups, layers, and why the rest is not prunable."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import onnx
 import onnx_graphsurgeon as gs
 
-from graphprune.cost import cost
+from graphprune.cost import cost, layer_costs
 from graphprune.feeds import inputs_of
 from graphprune.groups import Group
 from graphprune.ir import shape_of
+from graphprune.layers import joins
 from graphprune.pipeline import run
 from graphprune.pruning import start
 from graphprune.registry import find
@@ -24,7 +25,7 @@ from graphprune.state import made
 if TYPE_CHECKING:
     from graphprune.model import Model
 
-VERSION = 1
+VERSION = 2
 Dims = tuple[int | str | None, ...]
 
 
@@ -64,7 +65,33 @@ class GroupFacts:
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerFacts:
+    """A residual branch that can be taken out, the addition that joins it, and what goes with it.
+
+    `nodes` counts the addition as well.
+    """
+
+    name: str
+    op: str
+    node: str
+    skipped: str
+    branch: str
+    nodes: int
+    params: int
+    macs: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Addition:
+    """An addition of what was computed with weights, and why it is no layer's."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Weighted:
     """An operator with weights, and the groups along each dimension of its largest one."""
 
     node: str
@@ -100,7 +127,9 @@ class Inspection:
     macs: int
     bytes: int
     groups: tuple[GroupFacts, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerFacts, ...]
+    additions: tuple[Addition, ...]
+    weights: tuple[Weighted, ...]
     operators: tuple[Operator, ...]
     shapes: dict[str, Dims]
 
@@ -130,6 +159,8 @@ def inspect(model: Model | Path | str) -> Inspection:
         bytes=whole.bytes,
         groups=tuple(_group(group) for group in solution.groups),
         layers=tuple(_layers(solution)),
+        additions=tuple(Addition(name, reason) for name, reason in joins(solution).others),
+        weights=tuple(_weights(solution)),
         operators=tuple(_operators(solution.nodes)),
         shapes=_shapes(solution),
     )
@@ -158,7 +189,22 @@ def _group(group: Group) -> GroupFacts:
     return GroupFacts(group.name, group.kind, group.size, group.mixed, group.reason, group.siblings, places)
 
 
-def _layers(solution: Solution) -> Iterable[Layer]:
+def _layers(solution: Solution) -> Iterable[LayerFacts]:
+    for layer, price in zip(joins(solution).layers, layer_costs(solution), strict=True):
+        yield LayerFacts(
+            name=layer.name,
+            op=layer.join.op,
+            node=layer.join.name,
+            skipped=layer.skipped,
+            branch=layer.branch,
+            nodes=len(layer.nodes) + 1,
+            params=price.params,
+            macs=price.macs,
+            bytes=price.bytes,
+        )
+
+
+def _weights(solution: Solution) -> Iterable[Weighted]:
     standing: dict[tuple[int, int], list[str]] = {}
     for group in solution.groups:
         for place in group.places:
@@ -173,7 +219,7 @@ def _layers(solution: Solution) -> Iterable[Layer]:
         shape = shape_of(largest)
         groups = tuple(tuple(standing.get((id(largest), dim), ())) for dim in range(len(shape)))
         params = sum(prod(shape_of(tensor)) for tensor in weights)
-        yield Layer(node.name or node.outputs[0].name, node.op, params, shape, groups)
+        yield Weighted(node.name or node.outputs[0].name, node.op, params, shape, groups)
 
 
 def _operators(nodes: Iterable[Applied]) -> Iterable[Operator]:

@@ -1,4 +1,4 @@
-"""The plan: which units of each group stay, and in what order."""
+"""The plan: which units of each group stay, in what order, and which layers go."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 
 from graphprune.errors import Usage
-from graphprune.groups import Group
+from graphprune.layers import layers
 from graphprune.positions import Index
+from graphprune.solution import Solution
 
 VERSION = 1
 
@@ -39,7 +40,7 @@ class Plan:
     Attributes:
         keep: for each group that is cut the units that stay, in their new order; int64.
         sizes: the number of units of each of these groups before the cut.
-        layers: names of the layers that go (none yet: the place for them).
+        layers: names of the layers that go.
     """
 
     keep: Mapping[str, Index]
@@ -75,16 +76,16 @@ class Plan:
         sizes = {name: item.units for name, item in written.groups.items()}
         return cls(keep, sizes, tuple(written.layers))
 
-    def check(self, groups: tuple[Group, ...]) -> None:
-        """Check that the plan fits the groups of a model.
+    def check(self, solution: Solution) -> None:
+        """Check that the plan fits the groups and the layers of a model.
 
         Raises:
-            Usage: naming the first group that is unknown, pinned, of another size, or kept wrongly.
+            Usage: naming the first group that is unknown, pinned, of another size, or kept wrongly, or the
+                first layer that is unknown or named twice.
         """
-        known = {group.name: group for group in groups}
+        hint = "the plan was made for another model, or the model changed since"
         for name, index in self.keep.items():
-            group = known.get(name)
-            hint = "the plan was made for another model, or the model changed since"
+            group = solution.by_name.get(name)
             if group is None:
                 raise Usage(f"the plan does not fit the model: there is no group '{name}'", hint)
             if not group.prunable:
@@ -103,5 +104,11 @@ class Plan:
                 raise Usage(f"the plan keeps no units, or one twice, of group '{name}'", hint)
             if index.min() < 0 or index.max() >= group.size:
                 raise Usage(f"the plan keeps units of group '{name}' that it does not have", hint)
-        if self.layers:
-            raise Usage(f"the plan removes layers ({self.layers[0]}), which this version cannot", hint="")
+        left = {layer.name for layer in layers(solution)} if self.layers else set[str]()
+        for name in self.layers:
+            if name not in left:
+                what = (
+                    "removes twice" if self.layers.count(name) > 1 else "does not fit the model: there is no"
+                )
+                raise Usage(f"the plan {what} layer '{name}'", hint)
+            left.remove(name)

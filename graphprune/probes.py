@@ -52,7 +52,7 @@ def probes(graph: gs.Graph, cut: Cut) -> dict[str, Cuts]:
     """Return the tensors behind the outputs that hide them, with the positions of each that stay.
 
     From each output the walk goes back through operators that saturate or compare, to the first that
-    computes. A tensor is left out where the cut model does not have it.
+    computes. Layers that are out are passed by. A tensor is left out where the cut model does not have it.
     """
     makers = {
         tensor.name: (position, slot)
@@ -67,6 +67,11 @@ def probes(graph: gs.Graph, cut: Cut) -> dict[str, Cuts]:
         while name in makers:
             position, slot = makers[name]
             node = graph.nodes[position]
+            if cut.traces[position].removed:
+                name = next(
+                    t.name for i, t in enumerate(node.inputs) if i not in cut.traces[position].removed
+                )
+                continue
             if node.op not in _HIDING or not is_default_domain(node) or not node.inputs:
                 break
             name = node.inputs[1 if node.op == "Where" else 0].name

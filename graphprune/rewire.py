@@ -6,6 +6,7 @@ large graphs and may hit the wrong one; these go by identity.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import onnx_graphsurgeon as gs
@@ -35,6 +36,22 @@ def redirect(tensor: gs.Tensor, other: gs.Tensor) -> None:
                 _Plain.__setitem__(node.inputs, index, other)
                 _Plain.append(other.outputs, node)
     _Plain.clear(tensor.outputs)
+
+
+def bypass(node: gs.Node, slot: int, wanted: Collection[str]) -> None:
+    """Let the readers of `node`'s one output read operand `slot`; where the name of the output is wanted, the
+    node stays as an Identity.
+    """
+    tensor, result = node.inputs[slot], node.outputs[0]
+    if result.name not in wanted:
+        redirect(result, tensor)
+        return
+    for other in node.inputs:
+        _forget(other.outputs, node)
+    _Plain.clear(node.inputs)
+    _Plain.append(node.inputs, tensor)
+    _Plain.append(tensor.outputs, node)
+    node.op, node.attrs = "Identity", {}
 
 
 def detach(node: gs.Node) -> None:

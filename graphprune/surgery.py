@@ -32,6 +32,7 @@ class Trace:
         mixed: whether the operator mixes a cut axis, so that it must see the kept positions alone.
         zeros: for an operand of integers, the operand that holds its zero point, and the dimension of the
             former along which the latter lies (0 where there is one for all).
+        removed: operands that went with a layer, and that count as zero as a whole.
     """
 
     inputs: dict[int, Cuts]
@@ -39,6 +40,7 @@ class Trace:
     consumed: tuple[tuple[int, int], ...]
     mixed: bool
     zeros: dict[int, tuple[int, int]]
+    removed: tuple[int, ...] = ()
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Work:
     keep: Stays
     graph: gs.Graph
     nodes: list[gs.Node]
+    gone: frozenset[int] = frozenset()
     new: list[gs.Node] = field(default_factory=list[gs.Node])
     constants: dict[tuple[str, Key], gs.Constant] = field(
         default_factory=dict["tuple[str, Key]", gs.Constant]

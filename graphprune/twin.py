@@ -2,8 +2,8 @@
 
 What a cut must equal. Wherever removed positions enter a sum, one factor is zero there (at the consumer,
 since f(0) need not be 0); an operator that mixes the units of a cut axis (a norm, a mean, a softmax) sees
-the kept positions alone, and its results are put back where they belong. The twin is built from the
-positions that the cut recorded at each node; it knows nothing of groups.
+the kept positions alone, and its results are put back where they belong. A layer that is out adds zero. The
+twin is built from the positions that the cut recorded at each node; it knows nothing of groups.
 """
 
 from __future__ import annotations
@@ -65,6 +65,11 @@ def twin(graph: gs.Graph, cut: Cut, shapes: Shapes) -> gs.Graph:
         names = [tensor.name for tensor in node.inputs]
         for slot, dim in trace.consumed:
             _mask(node, slot, dim, names[slot], trace, build, shapes)
+        for slot in trace.removed:
+            # A scalar in place of the operand, since 0 times infinity is no zero.
+            element = shapes.types.get(names[slot], TensorProto.FLOAT)
+            zero = np.zeros((), onnx.helper.tensor_dtype_to_np_dtype(element))
+            set_input(node, slot, build.constant("zero", zero))
         build.nodes.append(node)
     copy.nodes = build.nodes
     return copy

@@ -25,8 +25,8 @@ class Replay:
         from graphprune.plan_file import read_plan
 
         plan = read_plan(self.plan)
-        plan.check(made(state.solution, "solution").groups)
-        if not plan.keep and not self.allow_noop:
+        plan.check(made(state.solution, "solution"))
+        if not plan.keep and not plan.layers and not self.allow_noop:
             raise Refused(
                 f"the plan {self.plan} removes nothing", "accept an unchanged model with --allow-noop"
             )

@@ -15,8 +15,11 @@ from graphprune.cut import cut
 from graphprune.errors import Usage
 from graphprune.model import from_proto, save
 from graphprune.plan import Plan
+from graphprune.pruning import run
 from graphprune.solve import solve
 from tests.networks import network
+from tests.networks.fill import fill
+from tests.networks.residuals import RESIDUALS
 from tests.networks.solved import halved, prunable, shuffled, solved
 
 MODEL, SOLUTION = solved("mlp")
@@ -54,6 +57,16 @@ def test_a_plan_says_what_it_is_to_somebody_who_reads_the_file() -> None:
         "groups": {"up": {"units": 4, "keep": [3, 0]}},
         "layers": [],
     }
+
+
+def test_a_plan_that_removes_layers_alone_is_replayed(tmp_path: Path) -> None:
+    save(from_proto(fill(RESIDUALS["basic blocks of a ResNet"].text)), tmp_path / "blocks.onnx")
+    (tmp_path / "plan.json").write_text(Plan({}, {}, ("second",)).to_json())
+    pipeline = f"fold,group,replay{{plan={tmp_path / 'plan.json'}}},cut,verify"
+    state = run(tmp_path / "blocks.onnx", pipeline)
+    assert state.verification is not None
+    assert state.verification.passed
+    assert "second" not in {node.name for node in state.result.graph.nodes}
 
 
 @pytest.mark.parametrize(
@@ -96,7 +109,7 @@ def plan_of(**groups: tuple[list[int], int]) -> Plan:
         (plan_of(**{FIRST: ([-1, 0], 16)}), "that it does not have"),
         (Plan({FIRST: np.zeros((1, 1), np.int64)}, {FIRST: 16}), "keeps no units, or one twice"),
         (Plan({FIRST: np.arange(8)}, {}), "does not say how many units"),
-        (Plan({}, {}, ("block3",)), r"removes layers \(block3\)"),
+        (Plan({}, {}, ("block3",)), "there is no layer 'block3'"),
     ],
     ids=["unknown", "pinned", "size", "empty", "twice", "beyond", "negative", "shape", "no size", "layers"],
 )

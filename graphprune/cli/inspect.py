@@ -11,7 +11,7 @@ from graphprune.cli.common import Verb, emit, listen, shared
 from graphprune.errors import Usage
 from graphprune.nearest import did_you_mean
 
-PARTS = ("groups", "pinned", "layers", "ops", "shapes")
+PARTS = ("groups", "pinned", "layers", "weights", "ops", "shapes")
 
 
 @click.command(cls=Verb)
@@ -37,7 +37,8 @@ def command(
 
     A group is a set of units (channels, neurons, heads, head dims, width) that can be removed one by one; a
     unit stands in several weights at once. A free group's units do not depend on each other; in a mixed
-    one, removing a unit changes the values of the others, as in a norm over them.
+    one, removing a unit changes the values of the others, as in a norm over them. A layer is a residual
+    branch that can be taken out whole.
     """
     listen(quiet, verbose, debug)
     parts = tuple(part for text in show for part in text.split(",") if part)

@@ -15,6 +15,7 @@ def overview(found: Inspection, parts: Sequence[str]) -> Iterator[Renderable]:
         "groups": _groups,
         "pinned": _pinned,
         "layers": _layers,
+        "weights": _weights,
         "ops": _operators,
         "shapes": _shapes,
     }
@@ -55,6 +56,7 @@ def _summary(found: Inspection) -> Iterator[Renderable]:
         ("weights", size(found.bytes)),
         ("groups", f"{len(prunable)} prunable, {sum(group.units for group in prunable)} units"),
         ("pinned", f"{len(found.groups) - len(prunable)} axes of weights"),
+        ("layers", f"{len(found.layers)} residual branches that can be taken out"),
     ]
     yield table(("", ""), rows)
 
@@ -96,10 +98,23 @@ def _pinned(found: Inspection) -> Iterator[Renderable]:
 
 def _layers(found: Inspection) -> Iterator[Renderable]:
     rows = [
-        (layer.node, layer.op, count(layer.params), shown(layer.weight), _along(layer.groups))
+        (layer.name, layer.op, layer.nodes, count(layer.params), count(layer.macs), layer.skipped)
         for layer in found.layers
     ]
-    yield table(("layer", "op", "parameters#", "weight", "groups by dimension"), rows)
+    yield table(("layer", "join", "nodes#", "parameters#", "MACs#", "leaves"), rows)
+    if not rows:
+        yield text("No residual branch can be taken out.")
+    if found.additions:
+        yield text("")
+        yield table(("no layer", "why"), [(each.name, each.reason) for each in found.additions])
+
+
+def _weights(found: Inspection) -> Iterator[Renderable]:
+    rows = [
+        (each.node, each.op, count(each.params), shown(each.weight), _along(each.groups))
+        for each in found.weights
+    ]
+    yield table(("operator", "op", "parameters#", "weight", "groups by dimension"), rows)
 
 
 def _operators(found: Inspection) -> Iterator[Renderable]:

@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from tests.cli.perceptron import write_model
+from tests.networks.fill import fill
+from tests.networks.residuals import RESIDUALS
 
 ODD = "[red]x[/]"
 
@@ -23,11 +26,36 @@ def test_inspect_shows_the_groups_and_why_the_rest_is_pinned(model: Path, call: 
 
 
 def test_inspect_shows_the_parts_that_are_asked_for(model: Path, call: Any) -> None:
-    _, out, _ = call("inspect model.onnx --show layers,ops,shapes,pinned")
+    _, out, _ = call("inspect model.onnx --show weights,ops,shapes,pinned")
     lines = [line.split() for line in out.splitlines()]
     assert ["MatMul", "1", "...", "m", "k,", "...", "k", "n", "->", "...", "m", "n"] in lines
     assert ["h", "batch", "x", "16"] in lines
     assert any(line[:3] == ["last", "MatMul", "48"] for line in lines)
+
+
+def test_inspect_shows_the_layers_and_why_other_additions_have_none(tmp_path: Path, call: Any) -> None:
+    onnx.save(fill(RESIDUALS["basic blocks of a ResNet"].text), tmp_path / "blocks.onnx")
+    code, out, _ = call("inspect blocks.onnx --show layers")
+    lines = [line.split() for line in out.splitlines()]
+    weights, macs = 2 * 6 * 6 * 9 + 6, 2 * 8 * 8 * 6 * 6 * 9
+    assert code == 0
+    assert ["first", "Add", "4", str(weights), f"{macs / 1e3:.4g}", "k", "s_r"] in lines
+    assert lines[-1][:7] == ["down", "both", "operands", "are", "computed", "with", "weights,"]
+    _, out, _ = call("inspect blocks.onnx --output-format json")
+    first, second = json.loads(out)["layers"]
+    assert first == {
+        "name": "first",
+        "op": "Add",
+        "node": "first",
+        "skipped": "s_r",
+        "branch": "b",
+        "nodes": 4,
+        "params": weights,
+        "macs": macs,
+        "bytes": 4 * weights,
+    }
+    assert second["name"] == "second"
+    assert [each["name"] for each in json.loads(out)["additions"]] == ["down"]
 
 
 def test_inspect_shows_every_place_of_a_group(model: Path, call: Any) -> None:
