@@ -90,7 +90,7 @@ def test_the_ridge_is_relative_to_the_inputs(scale: float) -> None:
 
 def test_noisy_data_asks_for_a_stronger_ridge() -> None:
     chosen = [
-        best(gathered(*data(1, 120, 40, 3, noise)[:2]), np.zeros((1, 41, 3)))[1] for noise in (0, 3, 60)
+        best(gathered(*data(1, 120, 40, 3, noise)[:2]), np.zeros((1, 41, 3)))[1] for noise in (0, 0.3, 3)
     ]
     assert chosen[0] < chosen[1] < chosen[2]
 
@@ -140,7 +140,9 @@ def test_fewer_rows_than_columns_change_only_what_they_tell(rows: int) -> None:
     if rows:
         before, after = (np.square(ones(x) @ each - y).sum() for each in (start, found))
         assert after < 0.05 * before
-        assert np.linalg.matrix_rank(found[0] - start[0], tol=1e-3) <= rows, "nothing moves that no row has"
+        # What no row has stays, but for what float32 leaves of products over the weakest ridge.
+        sizes = np.linalg.svd(found[0] - start[0])[1]
+        assert (sizes[rows:] < 0.03 * sizes[0]).all()
     else:
         assert np.allclose(found, start)
 
