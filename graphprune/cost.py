@@ -58,7 +58,7 @@ def cost(solution: Solution, plan: Plan | None = None) -> Cost:
         params += elements if _is_parameter(tensor) else 0
         size += elements * np.dtype(tensor.dtype).itemsize
     living = (applied for position, applied in enumerate(solution.nodes) if position not in out)
-    return Cost(params, sum(_macs(applied, measured) for applied in living) // _batch(solution), size)
+    return Cost(params, sum(macs_of(applied, measured) for applied in living) // _batch(solution), size)
 
 
 def layer_costs(solution: Solution) -> tuple[Cost, ...]:
@@ -83,7 +83,7 @@ def layer_costs(solution: Solution) -> tuple[Cost, ...]:
         }
         params = sum(prod(shape_of(tensor)) for tensor in unused.values() if _is_parameter(tensor))
         size = sum(prod(shape_of(tensor)) * np.dtype(tensor.dtype).itemsize for tensor in unused.values())
-        macs = sum(_macs(solution.nodes[position], measured) for position in layer.nodes)
+        macs = sum(macs_of(solution.nodes[position], measured) for position in layer.nodes)
         found.append(Cost(params, macs // _batch(solution), size))
     return tuple(found)
 
@@ -100,12 +100,12 @@ def _measure(solution: Solution, stays: Stays) -> Count:
         index = stays(axis)
         return axis.size if index is None else index.size
 
-    open_leaves = _open_leaves(solution)
+    unknown = open_leaves(solution)
 
     def measured(axis: Axis) -> int:
         root = find(axis)
         if root.form is Form.LEAF:
-            return 1 if id(root) in open_leaves else count(root)
+            return 1 if id(root) in unknown else count(root)
         parts = [measured(part) for part in root.parts]
         return sum(parts) if root.form is Form.SUM else prod(parts)
 
@@ -147,7 +147,7 @@ def _inside(node: gs.Node) -> Iterator[gs.Constant]:
         yield from body_constants(body)
 
 
-def _open_leaves(solution: Solution) -> frozenset[int]:
+def open_leaves(solution: Solution) -> frozenset[int]:
     """Return the leaves whose size depends on data; the numbers they stand at mean nothing."""
     found: set[int] = set()
     for applied in solution.nodes if solution.shapes.open else ():
@@ -173,7 +173,7 @@ def _attention_macs(query: Sizes, key: Sizes, out: Sizes, packed: bool) -> int:
     return (prod(query if key else out) + prod(out)) * apart[-2]
 
 
-def _macs(applied: Applied, count: Count) -> int:
+def macs_of(applied: Applied, count: Count) -> int:
     def sizes(slot: int) -> Sizes:
         axes = applied.inputs[slot] if slot < len(applied.inputs) else None
         return tuple(count(axis) for axis in axes or ())

@@ -25,15 +25,19 @@ OPTIONS: Mapping[str, tuple[Target, ...]] = {
     "target": (("select", "target"),),
     "scope": (("select", "scope"),),
     "importance": (("score", "by"),),
-    "only": (("select", "only"),),
-    "ignore": (("select", "ignore"),),
+    "only": (("select", "only"), ("probe", "only")),
+    "ignore": (("select", "ignore"), ("probe", "ignore")),
     "ratio-for": (("select", "ratio-for"),),
     "max-ratio": (("select", "max-ratio"),),
     "min-units": (("select", "min-units"),),
     "round-to": (("select", "round-to"),),
+    "data": (("calibrate", "data"),),
+    "samples": (("calibrate", "samples"),),
+    "label-key": (("calibrate", "label-key"),),
+    "compensate": (("compensate", "by"),),
     "plan": (("replay", "plan"),),
-    "seed": (("score", "seed"), ("verify", "seed")),
-    "shape": (("verify", "shape"),),
+    "seed": (("score", "seed"), ("verify", "seed"), ("calibrate", "seed")),
+    "shape": (("verify", "shape"), ("calibrate", "shape")),
     "rtol": (("verify", "rtol"),),
     "atol": (("verify", "atol"),),
     "allow-noop": (("select", "allow-noop"), ("replay", "allow-noop")),
@@ -55,8 +59,7 @@ def passes(
     `dashes` is put before an option's name in errors. Raises `Usage` for an unknown option, a wrong value,
     and an option of a pass that does not run.
     """
-    choose = ("replay",) if "plan" in values else ("score", "select")
-    names = ("fold", "group", *choose, *{"plan": (), "cut": ("cut",), "verify": ("cut", "verify")}[depth])
+    names = _names(values, depth)
     chosen: dict[str, dict[str, tuple[Item, ...]]] = {name: {} for name in names}
     labels: dict[str, dict[str, str]] = {name: {} for name in names}
     for name, items in values.items():
@@ -65,13 +68,29 @@ def passes(
         targets = [(of, target) for of, target in OPTIONS[name] if of in chosen]
         if not targets:
             of = OPTIONS[name][0][0]
-            raise Usage(
-                f"{dashes}{name} has no effect here", f"pass {of} does not run; leave {dashes}{name} out"
-            )
+            hint = f"pass {of} does not run; leave {dashes}{name} out"
+            if of in ("calibrate", "compensate") and "data" not in values:
+                hint = f"it works on calibration data: give {dashes}data"
+            raise Usage(f"{dashes}{name} has no effect here", hint)
         for of, target in targets:
             chosen[of][target] = items
             labels[of][target] = f"{dashes}{name}"
     return tuple(build(find(name), chosen[name], labels[name]) for name in names)
+
+
+def _names(values: Mapping[str, tuple[Item, ...]], depth: Depth) -> tuple[str, ...]:
+    """The passes that run, in order."""
+    with_data = "data" in values
+    given = {name: ",".join(item.text for item in values.get(name, ())) for name in ("scope", "only")}
+    if "plan" in values:
+        choose: tuple[str, ...] = ("replay",)
+    else:
+        spread = with_data and "target" in values and given["scope"] in ("", "auto", "sensitivity")
+        judge = with_data and not spread and "layers" in given["only"].split(",")
+        choose = ("score", *(["influence"] if judge else []), *(["probe"] if spread else []), "select")
+    cut = {"plan": (), "cut": ("cut",), "verify": ("cut", "verify")}[depth]
+    mend = ("compensate",) if with_data and cut else ()
+    return ("fold", "group", *(["calibrate"] if with_data else []), *choose, *cut, *mend)
 
 
 def prune(model: Model | Path | str, *, verify: bool = True, **values: object) -> State:
@@ -79,7 +98,7 @@ def prune(model: Model | Path | str, *, verify: bool = True, **values: object) -
 
     Options are those of `graphprune prune`, with underscores: `ratio`, `target`, `scope`, `importance`,
     `only`, `ignore`, `ratio_for`, `max_ratio`, `min_units`, `round_to`, `plan` (a path), `seed`, `shape`,
-    `rtol`, `atol`, `allow_noop`.
+    `rtol`, `atol`, `allow_noop`, and with calibration data `data`, `samples`, `label_key`, `compensate`.
 
     Raises `Usage` for a wrong option, `Refused` where nothing can be pruned, `Negative` where a target cannot
     be reached or the result is not exact.

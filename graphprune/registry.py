@@ -18,9 +18,13 @@ from typing import Any, cast
 from graphprune.errors import Environment, Usage
 from graphprune.nearest import did_you_mean
 from graphprune.options import options
+from graphprune.passes.calibrate import Calibrate
+from graphprune.passes.compensate import Compensate
 from graphprune.passes.cut import Cut
 from graphprune.passes.fold import Fold
 from graphprune.passes.group import Group
+from graphprune.passes.influence import Influence
+from graphprune.passes.probe import Probe
 from graphprune.passes.replay import Replay
 from graphprune.passes.score import Score
 from graphprune.passes.select import Select
@@ -28,7 +32,19 @@ from graphprune.passes.verify import Verify
 from graphprune.state import Pass, State
 
 ENTRY_POINTS = "graphprune.passes"
-BUILTIN: tuple[type[Pass], ...] = (Fold, Group, Score, Select, Replay, Cut, Verify)
+BUILTIN: tuple[type[Pass], ...] = (
+    Fold,
+    Group,
+    Calibrate,
+    Score,
+    Influence,
+    Probe,
+    Select,
+    Replay,
+    Cut,
+    Verify,
+    Compensate,
+)
 
 
 def names() -> tuple[str, ...]:

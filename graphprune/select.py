@@ -1,71 +1,28 @@
-"""Choose which units of which groups stay."""
+"""Choose which units of which groups, and which layers, stay."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
+from collections.abc import Mapping
+from dataclasses import replace
 from math import floor
-from typing import Literal
 
-import numpy as np
-import onnx_graphsurgeon as gs
-from numpy.typing import NDArray
-
-from graphprune.cost import cost
-from graphprune.errors import Negative, Refused, Usage
-from graphprune.groups import KINDS, Group
-from graphprune.ir import subgraphs
+from graphprune import budget
+from graphprune.choice import LAYERS, Choice, Numbers, candidates, plan_of, why_nothing
+from graphprune.errors import Refused, Usage
+from graphprune.layers import layers
 from graphprune.plan import Plan
+from graphprune.sensitivity import Sensitivity
 from graphprune.solution import Solution
-from graphprune.target import read_target
 
-Numbers = NDArray[np.float64]
-Scope = Literal["local", "global", "isomorphic"]
-_SLACK = 1e-9
+__all__ = ["Choice", "candidates", "select"]
 
 
-@dataclass(frozen=True)
-class Choice:
-    """How to choose.
-
-    Attributes:
-        ratio: share of the units of each group (local), or of all units (global, isomorphic), that goes.
-        target: instead of a ratio, what to reach: 'macs=0.5x', 'params=0.5x', 'size=20MB'.
-        scope: where units are ranked against each other: within their group, in the whole model, or among
-            groups of the same structure (isomorphic pruning, Fang et al. 2024).
-        only: the kinds of units that may go.
-        ignore: globs of groups, constants, or operators whose units are left alone.
-        ratio_for: ratios of their own for groups that match a glob; the last match counts.
-        max_ratio: no group loses a larger share.
-        min_units: no group keeps fewer units.
-        round_to: the positions that a group keeps along a dimension are a multiple of this.
-    """
-
-    ratio: float = 0.5
-    target: str = ""
-    scope: Scope = "local"
-    only: tuple[str, ...] = KINDS
-    ignore: tuple[str, ...] = ()
-    ratio_for: Mapping[str, float] = field(default_factory=dict[str, float])
-    max_ratio: float = 1.0
-    min_units: int = 1
-    round_to: int = 1
-
-    def __post_init__(self) -> None:
-        for name, value in (("ratio", self.ratio), ("max-ratio", self.max_ratio), *self.ratio_for.items()):
-            if not 0 <= value <= 1:
-                raise Usage(
-                    f"{name} is {value:g}, which is not between 0 and 1", "0.5 removes half of the units"
-                )
-        if self.min_units < 1 or self.round_to < 1:
-            raise Usage("min-units and round-to are whole numbers from 1 on", "leave them out for 1")
-        unknown = [kind for kind in self.only if kind not in KINDS]
-        if unknown:
-            raise Usage(f"there is no kind of unit '{unknown[0]}'", f"the kinds are {', '.join(KINDS)}")
-
-
-def select(solution: Solution, scores: Mapping[str, Numbers], choice: Choice) -> Plan:
+def select(
+    solution: Solution,
+    scores: Mapping[str, Numbers],
+    choice: Choice,
+    sensitivities: Mapping[str, Sensitivity] | None = None,
+) -> Plan:
     """Choose the units that stay.
 
     Args:
@@ -73,226 +30,37 @@ def select(solution: Solution, scores: Mapping[str, Numbers], choice: Choice) ->
         scores: importance by group name, one number per unit; the lowest go first. Scores of different
             groups are compared where the scope is not local.
         choice: how to choose.
+        sensitivities: what was measured of groups and layers, by name.
 
     Raises:
         Negative: the target cannot be reached.
         Refused: nothing can be pruned.
+        Usage: options that do not go together.
     """
     groups = candidates(solution, choice)
-    if not groups:
+    spread = choice.scope == "sensitivity" or (choice.scope == "auto" and bool(choice.target))
+    if spread and sensitivities is not None:
+        return budget.spread(solution, groups, scores, choice, sensitivities)
+    if choice.scope == "sensitivity":
+        raise Usage("scope sensitivity needs measurements", "give calibration data with --data")
+    gone = _layers(solution, scores, choice) if LAYERS in choice.only else ()
+    if not groups and not gone:
         raise Refused(
-            "nothing can be pruned: " + _why_nothing(solution, choice), "see `graphprune inspect MODEL`"
+            "nothing can be pruned: " + why_nothing(solution, choice), "see `graphprune inspect MODEL`"
         )
     if choice.target:
-        return _reach(solution, groups, scores, choice)
-    return _plan(groups, scores, choice)
+        return budget.reach(solution, groups, scores, choice)
+    return replace(plan_of(groups, scores, choice), layers=gone)
 
 
-def candidates(solution: Solution, choice: Choice) -> list[Group]:
-    """Return the groups that may lose units.
-
-    Of groups that multiply each other along one dimension (heads and head dims, the factors of a channel
-    shuffle) one is chosen, so that no dimension loses more than the ratio: the one that comes closest to
-    the ratio, heads before others, then the one with fewer such partners (the inputs and outputs within
-    the groups of a grouped convolution before the groups themselves), then the one with more places.
-
-    Raises:
-        Usage: where a glob matches nothing in the model.
-    """
-    _check_globs(solution, choice)
-    allowed = [
-        group
-        for group in solution.groups
-        if group.prunable and group.kind in choice.only and not _matches(group, choice.ignore)
-    ]
-
-    def preference(group: Group) -> tuple[float, ...]:
-        ratio = _ratio(group, choice) if not choice.target else 0.5
-        reached = floor(group.size * ratio + _SLACK) / group.size
-        return (
-            -round(reached, 1),
-            group.kind != "heads",
-            len(group.siblings),
-            -len(group.places),
-            -group.size,
-        )
-
-    taken: set[str] = set()
-    chosen: list[Group] = []
-    for group in sorted(allowed, key=preference):
-        if not taken.isdisjoint(group.siblings) and not _matches(group, tuple(choice.ratio_for)):
-            continue
-        taken.add(group.name)
-        chosen.append(group)
-    names = {group.name for group in chosen}
-    return [group for group in allowed if group.name in names]
-
-
-def _matches(group: Group, globs: Sequence[str]) -> bool:
-    """Whether a glob names the group, a constant in which it stands, or an operator that makes its units."""
-    if not globs:
-        return False
-    makers = (place.node.name for place in group.places if place.role != "in")
-    texts = {group.name, *makers, *(place.tensor.name for place in group.places)}
-    return any(fnmatchcase(text, glob) for glob in globs for text in texts)
-
-
-def _check_globs(solution: Solution, choice: Choice) -> None:
-    """Refuse a glob that names nothing in the model: a typing error would go unnoticed."""
-    names = [group.name for group in solution.groups]
-    for node in solution.graph.nodes:
-        names += [node.name, *(tensor.name for tensor in node.inputs if isinstance(tensor, gs.Constant))]
-    for option, globs in (("ignore", choice.ignore), ("ratio-for", tuple(choice.ratio_for))):
-        for glob in globs:
-            if not any(fnmatchcase(name, glob) for name in names):
-                raise Usage(
-                    f"--{option} '{glob}' matches no group, operator or constant",
-                    "`graphprune inspect MODEL` lists the groups",
-                )
-
-
-def _ratio(group: Group, choice: Choice) -> float:
-    ratio = choice.ratio
-    for glob, value in choice.ratio_for.items():
-        if _matches(group, (glob,)):
-            ratio = value
-    return min(ratio, choice.max_ratio)
-
-
-def _why_nothing(solution: Solution, choice: Choice) -> str:
-    if not solution.groups:
-        bodies = any(True for node in solution.graph.nodes for _ in subgraphs(node))
-        return "the model has no group of units" + (
-            " outside the bodies of If, Loop and Scan" if bodies else ""
-        )
-    pinned = [group for group in solution.groups if not group.prunable]
-    if len(pinned) == len(solution.groups):
-        return f"all {len(pinned)} groups are pinned, the first because {pinned[0].reason}"
-    return f"no group is left by --only {','.join(choice.only)} and --ignore"
-
-
-def _plan(groups: Sequence[Group], scores: Mapping[str, Numbers], choice: Choice) -> Plan:
-    keep: dict[str, NDArray[np.int64]] = {}
-    for group, remove in zip(groups, _amounts(groups, scores, choice), strict=True):
-        stay = _rounded(group, group.size - remove, choice)
-        if stay >= group.size:
-            continue
-        # Of equal scores the later unit goes, on every machine: the sort is stable.
-        order = np.argsort(-scores[group.name], kind="stable")
-        keep[group.name] = np.sort(order[:stay]).astype(np.int64)
-    return Plan(keep, {group.name: group.size for group in groups if group.name in keep})
-
-
-def _amounts(groups: Sequence[Group], scores: Mapping[str, Numbers], choice: Choice) -> list[int]:
-    """Return how many units of each group go."""
-    most = [
-        min(
-            floor(group.size * max(choice.max_ratio, 0) + _SLACK),
-            group.size - min(choice.min_units, group.size),
-        )
-        for group in groups
-    ]
-    own = [_matches(group, tuple(choice.ratio_for)) for group in groups]
-    amounts = [
-        min(floor(group.size * _ratio(group, choice) + _SLACK), top)
-        for group, top in zip(groups, most, strict=True)
-    ]
-    if choice.scope == "local":
-        return amounts
-    classes: dict[object, list[int]] = {}
-    for index, group in enumerate(groups):
-        if not own[index]:
-            classes.setdefault(group.structure if choice.scope == "isomorphic" else None, []).append(index)
-    for members in classes.values():
-        for index, amount in _ranked(members, groups, scores, most, choice).items():
-            amounts[index] = amount
-    return amounts
-
-
-def _ranked(
-    members: list[int],
-    groups: Sequence[Group],
-    scores: Mapping[str, Numbers],
-    most: list[int],
-    choice: Choice,
-) -> dict[int, int]:
-    """Rank all units of these groups together; the lowest go, up to what each group may lose."""
-    owner = np.concatenate([np.full(groups[i].size, i) for i in members])
-    value = np.concatenate([scores[groups[i].name] for i in members])
-    budget = floor(owner.size * min(choice.ratio, choice.max_ratio) + _SLACK)
-    amounts = dict.fromkeys(members, 0)
-    for index in owner[np.argsort(value, kind="stable")]:
-        if not budget:
-            break
-        if amounts[int(index)] < most[int(index)]:
-            amounts[int(index)] += 1
-            budget -= 1
-    return amounts
-
-
-def _rounded(group: Group, stay: int, choice: Choice) -> int:
-    """Return the number of units, not below `stay`, whose positions are a multiple of `round_to`.
-
-    That holds for every weight that is multiplied; a table that is looked up may have any size.
-    """
-    if choice.round_to == 1:
-        return stay
-    multiplied = [p for p in group.places if p.role in ("in", "out") and p.node.op != "Gather"]
-    wide = {int(np.sum(place.units == 0)) for place in multiplied} or {1}
-    while stay < group.size and any((stay * positions) % choice.round_to for positions in wide):
-        stay += 1
-    return stay
-
-
-def _reach(
-    solution: Solution, groups: Sequence[Group], scores: Mapping[str, Numbers], choice: Choice
-) -> Plan:
-    """Find the smallest ratio whose plan meets the target, by bisection."""
-    measure, limit = read_target(choice.target, cost(solution))
-
-    def at(ratio: float) -> tuple[Plan, int]:
-        plan = _plan(groups, scores, replace(choice, ratio=ratio, target=""))
-        return plan, measure(cost(solution, plan))
-
-    plan, reached = at(choice.max_ratio)
-    if reached > limit:
-        raise Negative(
-            f"target {choice.target} cannot be reached: with every group cut as far as it may be, "
-            f"{reached:,} remain of {measure(cost(solution)):,}; the limit is {limit:,.0f}",
-            "allow more with --max-ratio, --only or --min-units",
-        )
-    low, high = 0.0, choice.max_ratio
-    generous, _ = at(low)
-    for _ in range(24):
-        middle = (low + high) / 2
-        candidate, price = at(middle)
-        if price <= limit:
-            high, plan = middle, candidate
-        else:
-            low, generous = middle, candidate
-    return _give_back(plan, generous, groups, lambda plan: measure(cost(solution, plan)) <= limit)
-
-
-def _give_back(
-    plan: Plan, generous: Plan, groups: Sequence[Group], fits: Callable[[Plan], bool], most: int = 100
-) -> Plan:
-    """Let groups keep what the next smaller ratio leaves them, one after another, as long as the plan fits.
-
-    Whole units make the cost a staircase in the ratio; this climbs the last step group by group, those that
-    lost the largest share first. At most `most` groups are tried.
-    """
-
-    def kept(group: Group, source: Plan) -> int:
-        return source.keep[group.name].size if group.name in source.keep else group.size
-
-    open_groups = [group for group in groups if kept(group, generous) > kept(group, plan)]
-    for group in sorted(open_groups, key=lambda group: kept(group, plan) / group.size)[:most]:
-        keep = {**plan.keep}
-        if group.name in generous.keep:
-            keep[group.name] = generous.keep[group.name]
-        else:
-            keep.pop(group.name, None)
-        candidate = Plan(keep, {name: plan.sizes[name] for name in keep})
-        if fits(candidate):
-            plan = candidate
-    return plan
+def _layers(solution: Solution, scores: Mapping[str, Numbers], choice: Choice) -> tuple[str, ...]:
+    """Return the layers that go at the ratio: those that change least what passes them."""
+    names = [layer.name for layer in layers(solution) if layer.name in scores]
+    if choice.target:
+        raise Usage("a target with layers needs measurements", "give calibration data with --data")
+    if not names and layers(solution):
+        raise Usage("layers are judged by what they do on data", "give calibration data with --data")
+    most = floor(len(names) * min(choice.ratio, choice.max_ratio) + 1e-9)
+    falling = sorted(names, key=lambda name: float(scores[name][0]))
+    out = set(falling[:most])
+    return tuple(name for name in names if name in out)

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from graphprune.errors import Usage
 
 if TYPE_CHECKING:
+    from graphprune.calibration import Calibration
     from graphprune.checks import Verification
     from graphprune.cut import Cut
     from graphprune.importance import Scores
     from graphprune.model import Model
     from graphprune.plan import Plan
+    from graphprune.sensitivity import Sensitivity
     from graphprune.solution import Solution
+    from graphprune.statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -27,25 +30,35 @@ class State:
         original: the model as it was loaded.
         model: the model that `solution` speaks of.
         solution: its axes and groups.
+        calibration: samples of real inputs.
+        statistics: what the inputs of operators look like on them.
         scores: the importance of every unit.
+        sensitivities: what was measured of groups and layers, by name.
         plan: which units stay.
         cut: the smaller model, and what was cut at each node.
         verification: how the smaller model compares with the masked one.
+        compensated: the smaller model with weights that make up for what went.
         facts: what passes want to tell the reader of the record of a run, by pass name; JSON values.
     """
 
     original: Model
     model: Model | None = None
     solution: Solution | None = None
+    calibration: Calibration | None = None
+    statistics: Statistics | None = None
     scores: Scores | None = None
+    sensitivities: Mapping[str, Sensitivity] | None = None
     plan: Plan | None = None
     cut: Cut | None = None
     verification: Verification | None = None
+    compensated: Model | None = None
     facts: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
     def result(self) -> Model:
         """The model that is written: the newest there is."""
+        if self.compensated is not None:
+            return self.compensated
         if self.cut is not None:
             return self.cut.model
         return self.model or self.original

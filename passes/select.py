@@ -10,10 +10,10 @@ from graphprune.errors import Refused
 from graphprune.state import State, made
 
 if TYPE_CHECKING:
+    from graphprune.choice import Choice
     from graphprune.plan import Plan
-    from graphprune.select import Choice
 
-Kind = Literal["channels", "neurons", "heads", "head-dims", "width"]
+Kind = Literal["channels", "neurons", "heads", "head-dims", "width", "layers"]
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,16 @@ class Select:
         default="",
         metadata={"help": "what to reach in place of a ratio: macs=0.5x, params=0.5x or size=20MB"},
     )
-    scope: Literal["local", "global", "isomorphic"] = field(
-        default="local",
+    scope: Literal["auto", "local", "global", "isomorphic", "sensitivity"] = field(
+        default="auto",
         metadata={
-            "help": "rank units within their group, in the whole model, or among groups of one structure"
+            "help": "rank units within their group, in the whole model, among groups of one structure, or by "
+            "what their loss does to the outputs (auto: sensitivity with data and a target, else local)"
         },
     )
     only: tuple[Kind, ...] = field(
         default=("channels", "neurons", "heads", "head-dims", "width"),
-        metadata={"help": "kinds of units that may go (default: all)"},
+        metadata={"help": "kinds of units that may go (default: all but layers)"},
     )
     ignore: tuple[str, ...] = field(
         default=(), metadata={"help": "leave groups, operators or constants alone that match a glob"}
@@ -55,7 +56,7 @@ class Select:
 
     def choice(self) -> Choice:
         """The options as `graphprune.select` takes them; raises `Usage` for one that is out of range."""
-        from graphprune.select import Choice
+        from graphprune.choice import Choice
 
         return Choice(**{option.name: getattr(self, option.name) for option in fields(Choice)})
 
@@ -69,13 +70,16 @@ class Select:
 
         try:
             plan = select(
-                made(state.solution, "solution"), made(state.scores, "scores").values, self.choice()
+                made(state.solution, "solution"),
+                made(state.scores, "scores").values,
+                self.choice(),
+                state.sensitivities,
             )
         except Refused:
             if self.allow_noop:
                 return Plan({}, {})
             raise
-        if not plan.keep and not self.allow_noop:
+        if not (plan.keep or plan.layers) and not self.allow_noop:
             raise Refused(
                 "nothing was pruned: no group may lose a unit under these options",
                 "ask for more, or accept an unchanged model with --allow-noop",

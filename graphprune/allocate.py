@@ -1,0 +1,178 @@
+"""One budget spread over groups of every kind: where the error added per unit of cost saved is least.
+
+Each group has a curve: the error of the model's output over the number of units that go. Starting from the
+whole model, the step with the smallest rise of error per cost saved is taken again and again, on the lower
+convex hulls of the curves, until the budget is met. (For additive errors and costs this greedy walk is
+optimal up to the last step: Fox 1966, *Discrete optimization via marginal analysis*. What a step saves
+depends on the steps before it, since the cost of an operator is a product of its axes; it is computed anew
+each time.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import onnx_graphsurgeon as gs
+from numpy.typing import NDArray
+
+from graphprune.axes import Axis, Form, find, leaves
+from graphprune.cost import macs_of, open_leaves
+from graphprune.layers import Layer
+from graphprune.solution import Solution
+from graphprune.target import What
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a group may lose.
+
+    Attributes:
+        name: the group.
+        keeps: numbers of units that it may keep, falling, the first its size.
+        errors: the error of the output at each, rising from 0.
+    """
+
+    name: str
+    keeps: Sequence[int]
+    errors: Sequence[float]
+
+
+class Price:
+    """The cost of a model by how many units its groups keep, with each change priced where it is felt.
+
+    A layer is priced as a group of one unit. What operators share is priced once, with the first of them.
+    """
+
+    def __init__(
+        self, solution: Solution, what: What, names: Sequence[str], layers: Sequence[Layer] = ()
+    ) -> None:
+        self.what = what
+        self._solution = solution
+        self._leaf = {id(find(solution.group(name).axis)): name for name in names}
+        self._open = open_leaves(solution)
+        self._kept = {name: solution.group(name).size for name in names}
+        self._nodes: dict[str, list[int]] = {name: [] for name in names}
+        self._layers: dict[int, list[str]] = {}
+        for layer in layers:
+            self._kept[layer.name] = 1
+            self._nodes[layer.name] = list(layer.nodes)
+            for number in layer.nodes:
+                self._layers.setdefault(number, []).append(layer.name)
+        seen: set[int] = set()
+        self._own: list[list[int]] = []
+        for number, (node, applied) in enumerate(zip(solution.graph.nodes, solution.nodes, strict=True)):
+            first: list[int] = []
+            for slot, tensor in enumerate(node.inputs):
+                if isinstance(tensor, gs.Constant) and id(tensor) not in seen:
+                    seen.add(id(tensor))
+                    first.append(slot)
+            self._own.append(first)
+            touched: set[str] = set()
+            for axes in (*applied.inputs, *applied.outputs):
+                for axis in axes or ():
+                    touched.update(self._leaf[id(x)] for x in leaves(axis) if id(x) in self._leaf)
+            for name in touched:
+                self._nodes[name].append(number)
+        self.total = sum(self._node(number) for number in range(len(solution.nodes)))
+
+    def saved(self, name: str, keep: int) -> float:
+        """Return what is saved if the group `name` keeps `keep` units from here on."""
+        before = sum(self._node(number) for number in self._nodes[name])
+        held, self._kept[name] = self._kept[name], keep
+        after = sum(self._node(number) for number in self._nodes[name])
+        self._kept[name] = held
+        return before - after
+
+    def take(self, name: str, keep: int) -> None:
+        """Let the group `name` keep `keep` units."""
+        self.total -= self.saved(name, keep)
+        self._kept[name] = keep
+
+    def _count(self, axis: Axis) -> int:
+        root = find(axis)
+        if root.form is Form.LEAF:
+            name = self._leaf.get(id(root))
+            if name is not None:
+                return self._kept[name]
+            return 1 if self.what == "macs" and id(root) in self._open else root.size
+        parts = [self._count(part) for part in root.parts]
+        return sum(parts) if root.form is Form.SUM else prod(parts)
+
+    def _node(self, number: int) -> float:
+        if any(not self._kept[name] for name in self._layers.get(number, ())):
+            return 0.0
+        applied = self._solution.nodes[number]
+        if self.what == "macs":
+            return float(macs_of(applied, self._count))
+        total = 0.0
+        for slot in self._own[number]:
+            axes = applied.inputs[slot]
+            tensor = self._solution.graph.nodes[number].inputs[slot]
+            dtype = np.dtype(tensor.dtype)
+            if axes is None or (self.what == "params" and dtype.kind in "biuO" and dtype.itemsize >= 4):
+                continue
+            total += prod(self._count(axis) for axis in axes) * (dtype.itemsize if self.what == "size" else 1)
+        return total
+
+
+def allocate(price: Price, curves: Sequence[Curve], limit: float) -> dict[str, int]:
+    """Return how many units each group keeps, so that the cost is at most `limit` where that can be.
+
+    Groups that keep all their units are left out.
+    """
+    at = {curve.name: 0 for curve in curves}
+    while price.total > limit:
+        best: tuple[float, Curve, int] | None = None
+        for curve in curves:
+            here = at[curve.name]
+            if here + 1 >= len(curve.keeps):
+                continue
+            step = _next(curve, here)
+            saved = price.saved(curve.name, curve.keeps[step])
+            rise = max(curve.errors[step] - curve.errors[here], 1e-15)
+            worth = rise / saved if saved > 0 else np.inf
+            if np.isfinite(worth) and (best is None or worth < best[0]):
+                best = (float(worth), curve, step)
+        if best is None:
+            break
+        _, curve, step = best
+        # The last step goes only as far as it must.
+        for short in range(at[curve.name] + 1, step):
+            if price.total - price.saved(curve.name, curve.keeps[short]) <= limit:
+                step = short
+                break
+        at[curve.name] = step
+        price.take(curve.name, curve.keeps[step])
+    return {curve.name: curve.keeps[at[curve.name]] for curve in curves if at[curve.name]}
+
+
+def _next(curve: Curve, here: int) -> int:
+    """Return the next corner of the lower convex hull of errors over units that go."""
+    gone = np.array(curve.keeps[here]) - np.array(curve.keeps[here + 1 :])
+    rise = np.array(curve.errors[here + 1 :]) - curve.errors[here]
+    return here + 1 + int(np.argmin(rise / gone))
+
+
+def levels(errors: Numbers, measured: Mapping[float, float], size: int) -> Numbers:
+    """Return the error of the output after each number of units has gone, [size + 1].
+
+    Args:
+        errors: the error of the consumers after each removal, rising, [size].
+        measured: share of units gone -> error of the output, as measured.
+        size: number of units.
+    """
+    whole = np.concatenate([[0.0], errors])
+    points = sorted((whole[round(share * size)], error) for share, error in measured.items())
+    x = np.maximum.accumulate([0.0, *(point[0] for point in points)])
+    y = np.maximum.accumulate([0.0, *(point[1] for point in points)])
+    out = np.interp(whole, x, y)
+    if len(x) > 1:
+        beyond = whole > x[-1]
+        slope = y[-1] / max(x[-1], 1e-12)
+        out[beyond] = y[-1] + slope * (whole[beyond] - x[-1])
+    return np.maximum.accumulate(out)

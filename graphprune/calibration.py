@@ -1,0 +1,59 @@
+"""Calibration data on its way through the pipeline: what is fitted on, and what is held out to judge by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from graphprune.data import Data
+from graphprune.feeds import Feeds
+
+BATCH = 32
+_PARTS = 16
+_HELD_OUT = 8
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Samples in batches; one batch in eight is held out where there are as many.
+
+    Attributes:
+        data: the samples.
+        batch: samples at a time.
+    """
+
+    data: Data
+    batch: int
+
+    def all(self) -> Iterator[Feeds]:
+        """Yield every batch."""
+        return (batch.feeds for batch in self.data.batches(self.batch))
+
+    def fitted(self) -> Iterator[Feeds]:
+        """Yield the batches to gather statistics from."""
+        return (feeds for number, feeds in enumerate(self.all()) if not self._is_held_out(number))
+
+    def held_out(self, most: int) -> Iterator[Feeds]:
+        """Yield batches that no statistics have seen, of `most` samples in all and at least one batch.
+
+        Where there are too few samples to hold any out, the first that there are.
+        """
+        taken = 0
+        for number, feeds in enumerate(self.all()):
+            if taken < most and (self._is_held_out(number) or self._is_small):
+                taken += self.batch
+                yield feeds
+
+    @property
+    def _is_small(self) -> bool:
+        count = self.data.count
+        return count is not None and -(-count // self.batch) < _HELD_OUT
+
+    def _is_held_out(self, number: int) -> bool:
+        return not self._is_small and number % _HELD_OUT == _HELD_OUT - 1
+
+
+def calibration(data: Data) -> Calibration:
+    """Return `data` in batches: of 32 samples, fewer where this would leave few batches."""
+    count = data.count
+    return Calibration(data, BATCH if count is None else max(1, min(BATCH, count // _PARTS)))

@@ -1,0 +1,131 @@
+"""How much each group, and each layer, may lose: measured, one at a time, at the outputs of the model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphprune.cut import cut
+from graphprune.errors import Refused
+from graphprune.feeds import Feeds
+from graphprune.groups import Group
+from graphprune.layers import Layer
+from graphprune.makeup import make_up
+from graphprune.model import Model
+from graphprune.plan import Plan
+from graphprune.runtime import run, session
+from graphprune.solution import Solution
+from graphprune.statistics import Statistics, Tell
+
+Numbers = NDArray[np.float64]
+Judge = Callable[[Model], float]
+"""Tells how bad a model is; 0 for the original."""
+
+SHARES = (0.25, 0.5, 0.75)
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What the loss of units of one group, or of one layer, costs.
+
+    Attributes:
+        name: the group or layer.
+        kind: the kind of its units, or 'layers'.
+        size: its units.
+        errors: by share of its units that went, what was measured.
+    """
+
+    name: str
+    kind: str
+    size: int
+    errors: Mapping[float, float]
+
+
+def output_error(model: Model, batches: Sequence[Feeds]) -> Judge:
+    """Return the judge that compares outputs with those of `model`.
+
+    It gives the squared error over the variance of each floating-point output over samples and positions, on
+    average over these outputs: 0 is the original, 1 is as bad as its mean.
+
+    Raises:
+        Refused: the model cannot be run on the batches, or has no such output.
+    """
+    with session(model, optimised=True) as opened:
+        expected = [run(opened, feeds) for feeds in batches]
+    chosen = [number for number, value in enumerate(expected[0]) if value.dtype.kind in "fV"]
+    if not chosen:
+        raise Refused("the model has no output of floating-point numbers", "judge by a --metric")
+    spread = [_spread([values[number] for values in expected]) for number in chosen]
+
+    def judge(candidate: Model) -> float:
+        total = np.zeros(len(chosen))
+        with session(candidate, optimised=True) as opened:
+            for feeds, values in zip(batches, expected, strict=True):
+                found = run(opened, feeds)
+                for at, number in enumerate(chosen):
+                    apart = found[number].astype(np.float64) - values[number].astype(np.float64)
+                    total[at] += np.square(apart).sum()
+        errors = np.divide(total, spread, out=np.zeros_like(total), where=np.array(spread) > 0)
+        return float(errors.mean()) if np.isfinite(errors).all() else float("inf")
+
+    return judge
+
+
+def _spread(values: Sequence[NDArray[np.generic]]) -> float:
+    flat = np.concatenate([value.astype(np.float64).reshape(-1) for value in values])
+    return float(np.square(flat - flat.mean()).sum())
+
+
+def measure(
+    model: Model,
+    solution: Solution,
+    scores: Mapping[str, Numbers],
+    groups: Sequence[Group],
+    layers: Sequence[Layer],
+    judge: Judge,
+    *,
+    shares: Sequence[float] = SHARES,
+    statistics: Statistics | None = None,
+    tell: Tell | None = None,
+) -> list[Sensitivity]:
+    """Cut one group at a time and judge what is left.
+
+    Args:
+        model: the original.
+        solution: its axes.
+        scores: the importance of units; the lowest go first.
+        groups: the groups to try.
+        layers: the layers to try.
+        judge: tells how bad a model is.
+        shares: shares of a group's units that go; those that remove no unit, or all, are left out.
+        statistics: with them, the weights that stay make up for what went (`graphprune.makeup`, 'obs').
+        tell: is told how many groups and layers are done, of how many.
+    """
+    found: list[Sensitivity] = []
+    count = len(groups) + len(layers)
+
+    def judged(plan: Plan) -> float:
+        made = cut(model, solution, plan)
+        if statistics is not None:
+            make_up(solution, made, statistics, "obs")
+        return judge(made.model)
+
+    for group in groups:
+        order = np.argsort(-scores[group.name], kind="stable")
+        errors: dict[float, float] = {}
+        for share in shares:
+            stay = group.size - round(share * group.size)
+            if 0 < stay < group.size:
+                kept = np.sort(order[:stay]).astype(np.int64)
+                errors[share] = judged(Plan({group.name: kept}, {group.name: group.size}))
+        found.append(Sensitivity(group.name, group.kind, group.size, errors))
+        if tell is not None:
+            tell(len(found), count)
+    for layer in layers:
+        found.append(Sensitivity(layer.name, "layers", 1, {1.0: judged(Plan({}, {}, (layer.name,)))}))
+        if tell is not None:
+            tell(len(found), count)
+    return found

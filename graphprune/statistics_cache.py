@@ -1,0 +1,95 @@
+"""Statistics from the user's cache, by the hashes of model and data: a second ratio costs no second run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from graphprune.calibration import Calibration
+from graphprune.ir import constants
+from graphprune.linear import linears
+from graphprune.model import Model, outline
+from graphprune.sampling import PER_COLUMN, ROWS
+from graphprune.statistics import Statistics, Tell, collect
+from graphprune.weights import Weight, stored
+
+VERSION = 2
+MOST = 4 << 30
+"""Bytes that the cache may hold; the entries that were not used for longest go first."""
+_DONE = "done"
+
+
+def folder() -> Path:
+    """Return the user's cache folder for graphprune (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graphprune" / "statistics"
+
+
+def gathered(
+    model: Model, samples: Calibration, *, keep: bool = True, tell: Tell | None = None
+) -> Statistics:
+    """Return the statistics of `model` on the samples that are fitted on.
+
+    Args:
+        model: the model.
+        samples: the calibration data.
+        keep: whether the cache is used.
+        tell: is told of the progress.
+    """
+    if not keep:
+        return collect(model, samples.fitted(), tell=tell)
+    place = folder() / key(model, samples)
+    numbers = [number for number, _ in linears(model.graph)]
+    if (place / _DONE).is_file():
+        (place / _DONE).touch()
+        return Statistics(place, numbers, int((place / _DONE).read_text() or 0))
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        working = Path(tempfile.mkdtemp(prefix=".", dir=place.parent))
+    except OSError:
+        return collect(model, samples.fitted(), tell=tell)
+    try:
+        found = collect(model, samples.fitted(), folder=working, tell=tell)
+        (working / _DONE).write_text(str(found.samples))
+        try:
+            working.rename(place)
+        except OSError:  # another process was faster
+            shutil.rmtree(working)
+    except BaseException:
+        shutil.rmtree(working, ignore_errors=True)
+        raise
+    _trim(place)
+    return Statistics(place, numbers, found.samples)
+
+
+def key(model: Model, samples: Calibration) -> str:
+    """Return the hash of a model, its weights, and data."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (VERSION, ROWS, PER_COLUMN, samples.data.fingerprint, samples.batch):
+        digest.update(f"{part}\0".encode())
+    digest.update(outline(model).graph.SerializeToString(deterministic=True))
+    for tensor in constants(model.graph):
+        held = stored(tensor)
+        if isinstance(held, Weight):
+            for block in held.blocks():
+                digest.update(block)
+        else:
+            values = held if isinstance(held, np.ndarray) else held.load()
+            digest.update(f"{values.dtype}{values.shape}".encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+def _trim(newest: Path) -> None:
+    """Remove what was not used for longest until the cache fits; never what has just been made."""
+    entries = [entry for entry in newest.parent.iterdir() if (entry / _DONE).is_file()]
+    sizes = {entry: sum(file.stat().st_size for file in entry.iterdir()) for entry in entries}
+    for entry in sorted(entries, key=lambda entry: (entry / _DONE).stat().st_mtime):
+        if sum(sizes.values()) <= MOST:
+            return
+        if entry != newest:
+            shutil.rmtree(entry, ignore_errors=True)
+            del sizes[entry]

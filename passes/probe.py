@@ -1,0 +1,54 @@
+"""probe: how much each group, and each layer, may lose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal
+
+from graphprune.state import State, made
+
+Kind = Literal["channels", "neurons", "heads", "head-dims", "width", "layers"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Cuts one group at a time, at several ratios, and measures the error of the model's outputs.
+
+    The samples are ones that the statistics have not seen.
+    """
+
+    name: ClassVar[str] = "probe"
+    needs: ClassVar[tuple[str, ...]] = ("model", "solution", "scores", "calibration", "statistics")
+    gives: ClassVar[tuple[str, ...]] = ("sensitivities",)
+
+    only: tuple[Kind, ...] = field(
+        default=("channels", "neurons", "heads", "head-dims", "width"),
+        metadata={"help": "kinds of units that may go (default: all but layers)"},
+    )
+    ignore: tuple[str, ...] = field(
+        default=(), metadata={"help": "leave groups, operators or constants alone that match a glob"}
+    )
+    probes: int = field(default=64, metadata={"help": "samples that the error is measured on, at most"})
+
+    def run(self, state: State) -> State:
+        """The state with `sensitivities`."""
+        from graphprune.layers import layers
+        from graphprune.progress import counted
+        from graphprune.select import Choice, candidates
+        from graphprune.sensitivity import measure, output_error
+
+        solution, model = made(state.solution, "solution"), made(state.model, "model")
+        groups = candidates(solution, Choice(only=self.only, ignore=self.ignore, target="macs=1x"))
+        batches = list(made(state.calibration, "calibration").held_out(self.probes))
+        with counted("probe") as tell:
+            found = measure(
+                model,
+                solution,
+                made(state.scores, "scores").values,
+                groups,
+                layers(solution) if "layers" in self.only else (),
+                output_error(model, batches),
+                statistics=state.statistics,
+                tell=tell,
+            )
+        return replace(state, sensitivities={each.name: each for each in found})
