@@ -73,7 +73,7 @@ def eliminate(consumers: Sequence[Consumer], size: int, ridge: float = 1e-3) -> 
     for number, removal in enumerate(removals):
         prices[number] = removal.prices()
         for unit in removal.names:
-            felt[unit].append(number)
+            felt[int(unit)].append(number)
     gone = np.zeros(size)  # infinite for those that are gone
     order = np.empty(size, np.int64)
     errors = np.empty(size)
