@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field, replace
+from math import prod
+from typing import TYPE_CHECKING, cast
 
 from graphprune.pipeline_text import show
 from graphprune.state import Pass, State
 
 if TYPE_CHECKING:
     from graphprune.checks import Verification
+    from graphprune.model import Model
     from graphprune.plan import Plan
     from graphprune.solution import Solution
 
@@ -69,6 +71,37 @@ class Proof:
 
 
 @dataclass(frozen=True)
+class Calibrated:
+    """The data that was calibrated on: its name, how many samples (None: not known), and of how many
+    operators the inputs were looked at.
+    """
+
+    data: str
+    samples: int | None
+    operators: int
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the outputs on calibration data are from the original's.
+
+    An error is the squared difference over the variance of an output: 0 is the original, 1 is as bad as the
+    output's mean.
+
+    Attributes:
+        by: how the weights that stay were to make up for what went.
+        cut: the error of the model as it was cut.
+        made_up: its error with the new weights.
+        kept: whether the model with the new weights is the one that came out; else it is as it was cut.
+    """
+
+    by: str
+    cut: float
+    made_up: float
+    kept: bool
+
+
+@dataclass(frozen=True)
 class Record:
     """What a pipeline did. A part is None where no pass has made it."""
 
@@ -77,10 +110,31 @@ class Record:
     after: Figures | None = None
     groups_found: int = 0
     groups_pinned: int = 0
+    layers_found: int = 0
+    layers_removed: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
     verification: Proof | None = None
     notes: Mapping[str, str] = field(default_factory=dict[str, str])
     facts: Mapping[str, object] = field(default_factory=dict[str, object])
+
+    @property
+    def calibrated(self) -> Calibrated | None:
+        """The data that was calibrated on."""
+        facts = cast("Mapping[str, object] | None", self.facts.get("calibrate"))
+        if facts is None:
+            return None
+        return Calibrated(
+            str(facts["data"]), cast("int | None", facts["samples"]), cast("int", facts["operators"])
+        )
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """How far the outputs on the calibration data are from the original's."""
+        facts = cast("Mapping[str, object] | None", self.facts.get("compensate"))
+        if facts is None:
+            return None
+        cut, made_up = (cast("float", facts[f"output_error_{when}"]) for when in ("before", "after"))
+        return Agreement(str(facts["by"]), cut, made_up, bool(facts["kept"]))
 
     def to_dict(self) -> dict[str, object]:
         """The record as JSON values."""
@@ -89,15 +143,19 @@ class Record:
 
 def record(passes: Sequence[Pass], state: State) -> Record:
     """The record of `passes`, which have led to `state`."""
+    from graphprune.layers import layers
+
     solution = state.solution
     if solution is None:
         return Record(show(passes), facts=state.facts)
     return Record(
         show(passes),
         _figures(solution, None),
-        _figures(solution, state.plan) if state.plan else None,
+        _with_biases(_figures(solution, state.plan), state) if state.plan else None,
         sum(group.prunable for group in solution.groups),
         sum(not group.prunable for group in solution.groups),
+        len(layers(solution)),
+        state.plan.layers if state.plan else (),
         _changes(solution, state.plan),
         prove(state.verification) if state.verification else None,
         state.scores.notes if state.scores else {},
@@ -123,16 +181,39 @@ def _figures(solution: Solution, plan: Plan | None) -> Figures:
     from graphprune.cost import cost
 
     price = cost(solution, plan)
-    kept = {name: len(index) for name, index in plan.keep.items()} if plan else {}
+    kept = {name: index.shape[-1] for name, index in plan.keep.items()} if plan else {}
     units = sum(kept.get(group.name, group.size) for group in solution.groups if group.prunable)
     return Figures(price.params, price.macs, price.bytes, units)
+
+
+def _with_biases(figures: Figures, state: State) -> Figures:
+    """`figures` of a cut model with the biases that it got when its weights were made up."""
+    if state.compensated is None or state.cut is None or state.compensated is state.cut.model:
+        return figures
+    (params, size), (old_params, old_size) = _held(state.compensated), _held(state.cut.model)
+    more = {"params": figures.params + params - old_params, "bytes": figures.bytes + size - old_size}
+    return replace(figures, **more)
+
+
+def _held(model: Model) -> tuple[int, int]:
+    """Elements of the floating-point constants of a model, and bytes of all."""
+    import numpy as np
+
+    from graphprune.ir import constants, shape_of
+
+    params = size = 0
+    for tensor in constants(model.graph):
+        dtype, elements = np.dtype(tensor.dtype), prod(shape_of(tensor))
+        params += elements if dtype.kind in "fV" else 0
+        size += elements * dtype.itemsize
+    return params, size
 
 
 def _changes(solution: Solution, plan: Plan | None) -> tuple[Change, ...]:
     if plan is None:
         return ()
     return tuple(
-        Change(group.name, group.kind, group.size, len(plan.keep[group.name]), group.mixed)
+        Change(group.name, group.kind, group.size, plan.keep[group.name].shape[-1], group.mixed)
         for group in solution.groups
         if group.name in plan.keep
     )

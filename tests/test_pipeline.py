@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ import graphprune
 from graphprune import pipeline
 from graphprune.errors import Negative, Refused, Usage
 from graphprune.model import Model, from_proto, to_proto
+from graphprune.passes.score import Score
 from graphprune.pipeline import Step
 from graphprune.pipeline_text import parse, show
 from graphprune.pruning import OPTIONS, passes
@@ -26,6 +27,9 @@ g (float[batch, 8] x) => (float[batch, 3] y) {
   a = Identity(b) [first] h = Gemm(x, w, a) r = Relu(h) [last] y = MatMul(r, v)
 }"""
 WHOLE = "fold,group,score,select,cut,verify"
+CALIBRATED = (
+    "fold,group,calibrate{data=random samples=32},score,probe,select{target=macs=0.5x},cut,verify,compensate"
+)
 
 
 def perceptron(seed: int = 0) -> Model:
@@ -36,6 +40,10 @@ def perceptron(seed: int = 0) -> Model:
             numpy_helper.from_array(draw.normal(size=shape).astype(np.float32), name)
         )
     return from_proto(model)
+
+
+START = State(perceptron())
+IMPORTANCES: tuple[str, ...] = get_args(get_type_hints(Score)["by"])
 
 
 @dataclass(frozen=True)
@@ -51,15 +59,15 @@ class Spy:
 
 
 def test_the_whole_pipeline_makes_every_field_of_the_state() -> None:
-    state = pipeline.run(parse(WHOLE), State(perceptron()))
+    state = pipeline.run(parse(CALIBRATED), State(perceptron()))
     assert all(state.has(field.name) for field in dataclasses.fields(State))
     assert state.verification is not None
     assert state.verification.passed
 
 
-@pytest.mark.parametrize("count", range(6))
+@pytest.mark.parametrize("count", range(9))
 def test_a_pass_gives_what_it_says_and_leaves_the_rest_as_it_was(count: int) -> None:
-    chain = parse(WHOLE)
+    chain = parse(CALIBRATED)
     kind = chain[count]
     state = pipeline.run(chain[:count], State(perceptron()))
     after = kind.run(state)
@@ -68,7 +76,7 @@ def test_a_pass_gives_what_it_says_and_leaves_the_rest_as_it_was(count: int) -> 
         for field in dataclasses.fields(State)
         if getattr(after, field.name) is not getattr(state, field.name)
     }
-    assert changed == set(kind.gives)
+    assert changed - {"facts"} == set(kind.gives)
 
 
 @pytest.mark.parametrize("kind", BUILTIN, ids=lambda kind: kind.name)
@@ -99,6 +107,8 @@ def test_fold_resolves_aliases_and_changes_nothing_else() -> None:
         ("group", "pass group needs the model", "pass fold makes it"),
         ("fold,group,select", "pass select needs the scores", "pass score makes it"),
         ("fold,group,cut", "pass cut needs the plan", "pass select or replay makes it"),
+        ("fold,group,score,probe", "pass probe needs the calibration", "pass calibrate makes it"),
+        ("fold,group,score,select,cut,compensate", "needs the calibration", "put it before compensate"),
         ("fold,score,group", "pass score needs the solution", "put group before score"),
     ],
 )
@@ -153,11 +163,20 @@ def test_selecting_takes_the_options_that_choosing_has() -> None:
 
 
 def test_scoring_offers_the_criteria_that_there_are() -> None:
+    from graphprune import data_importance
     from graphprune.importance import CRITERIA
-    from graphprune.options import options
 
-    (by,) = (option for option in options(find("score")) if option.name == "by")
-    assert set(by.type.__args__) == set(CRITERIA)
+    assert set(IMPORTANCES) >= {"auto", *CRITERIA, *data_importance.CRITERIA}
+
+
+@pytest.mark.parametrize("by", IMPORTANCES)
+def test_every_importance_gives_every_unit_a_number(by: str) -> None:
+    state = pipeline.run(parse(f"fold,group,calibrate{{data=random samples=32}},score{{by={by}}}"), START)
+    values = made(state.scores, "scores").values
+    for group in made(state.solution, "solution").groups:
+        if group.prunable:
+            assert values[group.name].shape == (group.size,)
+            assert np.isfinite(values[group.name]).all()
 
 
 def test_every_option_of_pruning_is_an_option_of_a_pass() -> None:
@@ -173,6 +192,25 @@ def test_the_options_of_pruning_reach_the_passes() -> None:
 
     chain = passes({"ratio": (Item("0.25"),), "importance": (Item("l1"),), "seed": (Item("7"),)})
     assert show(chain) == "fold,group,score{by=l1 seed=7},select{ratio=0.25},cut,verify{seed=7}"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, "calibrate,score,select,cut,verify,compensate"),
+        ({"target": "macs=0.5x"}, "calibrate,score,probe,select,cut,verify,compensate"),
+        ({"target": "macs=0.5x", "scope": "local"}, "calibrate,score,select,cut,verify,compensate"),
+        ({"only": "layers"}, "calibrate,score,influence,select,cut,verify,compensate"),
+        ({"only": "layers", "target": "macs=0.5x"}, "calibrate,score,probe,select,cut,verify,compensate"),
+        ({"plan": "p.json"}, "calibrate,replay,cut,verify,compensate"),
+    ],
+    ids=str,
+)
+def test_calibration_data_brings_in_the_passes_that_use_it(options: dict[str, str], expected: str) -> None:
+    from graphprune.options import Item
+
+    chain = passes({"data": (Item("random"),), **{name: (Item(text),) for name, text in options.items()}})
+    assert ",".join(one.name for one in chain) == "fold,group," + expected
 
 
 @pytest.mark.parametrize(

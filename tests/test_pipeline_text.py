@@ -81,7 +81,7 @@ def test_the_example_of_the_manual_is_read() -> None:
 def test_only_options_that_differ_from_their_default_are_shown() -> None:
     text = "fold,score{by=l1},select{ratio=0.25 ignore=/head/*}"
     assert show(parse(text)) == text
-    assert show(parse("score{by=l2 seed=0}")) == "score"
+    assert show(parse("score{by=auto seed=0}")) == "score"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from graphprune.cli.tables import Renderable, count, share, size, table, text
-from graphprune.record import Figures, Proof, Record
+from graphprune.record import Agreement, Calibrated, Figures, Proof, Record
 
 FIGURES = (
     ("parameters", "params", count),
@@ -14,17 +14,30 @@ FIGURES = (
     ("bytes of weights", "bytes", size),
     ("units", "units", count),
 )
+NAMED = 5
+"""How many of the layers that went are named."""
 
 
-def tables(record: Record, output: Path | None, plan: Path | None) -> Iterable[Renderable]:
-    """What a run shows first: figures in two columns, the groups, the exactness, where the results are."""
+def tables(record: Record) -> Iterable[Renderable]:
+    """What a run shows first: figures in two columns, groups and layers, the exactness, the agreement."""
     yield text("Latency was not measured: time both models in ONNX Runtime on the machine they will run on.")
     if record.before is not None:
         yield _figures(record.before, record.after)
         yield text(_groups(record))
+        if record.layers_removed:
+            yield text(_layers(record))
     if record.notes:
         yield text(f"In {len(record.notes)} groups {next(iter(record.notes.values()))}.")
-    yield text(proven(record.verification))
+    if record.calibrated is not None:
+        yield text(_calibrated(record.calibrated))
+    agreement = record.agreement
+    yield text(proven(record.verification, rewritten=agreement is not None and agreement.kept))
+    if agreement is not None:
+        yield text(agreed(agreement))
+
+
+def places(output: Path | None, plan: Path | None) -> Iterable[Renderable]:
+    """Where the results are."""
     for path in (plan, output):
         if path is not None:
             yield text(f"Written to {path}.")
@@ -56,13 +69,44 @@ def _groups(record: Record) -> str:
     return f"{text}; {record.groups_pinned} axes are pinned, `graphprune inspect` says why."
 
 
-def proven(proof: Proof | None) -> str:
-    """The sentence on exactness."""
+def _layers(record: Record) -> str:
+    names = record.layers_removed
+    shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    return f"Layers removed: {len(names)} of {record.layers_found} found: {shown}."
+
+
+def _calibrated(calibrated: Calibrated) -> str:
+    samples = "all" if calibrated.samples is None else str(calibrated.samples)
+    return (
+        f"Calibrated on {samples} samples of {calibrated.data}; operators looked at: {calibrated.operators}."
+    )
+
+
+def proven(proof: Proof | None, *, rewritten: bool = False) -> str:
+    """The sentence on exactness; `rewritten` says that weights were made up after the proof."""
+    of = "Exactness of the cut, before weights were made up" if rewritten else "Exactness"
     if proof is None:
-        return "Exactness: not verified."
+        return f"{of}: not verified."
     verdict = "exact" if proof.passed else "NOT exact"
     return (
-        f"Exactness: {verdict}; relative L2 distance to the masked original {proof.distance:.1e} "
+        f"{of}: {verdict}; relative L2 distance to the masked original {proof.distance:.1e} "
         f"(limit {proof.limit:.0e}), largest difference {proof.largest:.1e}, "
         f"tensors compared: {proof.comparisons}, at {' and at '.join(proof.shapes) or 'no inputs'}."
     )
+
+
+def agreed(agreement: Agreement) -> str:
+    """The sentence on how near the outputs are to the original's, and on which model came out.
+
+    >>> agreed(Agreement("lstsq", 0.42, 0.031, True)).partition("mean): ")[2]
+    'error 0.031 with weights made up (lstsq), 0.42 as cut. The weights made up are the result.'
+    """
+    start = "Agreement with the original on the calibration data (squared error over variance: 0 is the "
+    start += "original, 1 its mean): "
+    cut, made_up = f"{agreement.cut:.3g}", f"{agreement.made_up:.3g}"
+    if agreement.by == "none":
+        return f"{start}error {cut} as cut. Weights were not made up."
+    tried = f"error {made_up} with weights made up ({agreement.by}), {cut} as cut."
+    if agreement.kept:
+        return f"{start}{tried} The weights made up are the result."
+    return f"{start}{tried} They brought it no nearer, so the result is the model as it was cut."

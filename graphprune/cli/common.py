@@ -67,12 +67,22 @@ def listen(quiet: bool, verbose: bool, debug: bool) -> None:
     """Send the log of graphprune to stderr, as much of it as was asked for."""
     log = logging.getLogger("graphprune")
     log.handlers.clear()
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     handler.setFormatter(_Line())
     log.addHandler(handler)
     log.propagate = False
     loud = logging.DEBUG if debug else logging.INFO if verbose else logging.WARNING
     log.setLevel(logging.ERROR if quiet else loud)
+
+
+class _Stderr(logging.Handler):
+    """Writes to what stderr is at the moment: a progress bar takes its place for a while."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            print(self.format(record), file=sys.stderr, flush=True)
+        except OSError:
+            self.handleError(record)
 
 
 class _Line(logging.Formatter):

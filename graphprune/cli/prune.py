@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from graphprune.cli.common import Verb, listen, shared
 from graphprune.cli.pass_options import given, pruning_options
 from graphprune.errors import Usage
+from graphprune.options import Item
 from graphprune.pruning import Depth, passes
+
+if TYPE_CHECKING:
+    from graphprune.cli.judging import Judging
 
 
 @click.command(cls=Verb)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the smaller model goes.")
 @pruning_options
+@click.option(
+    "--metric",
+    multiple=True,
+    metavar="NAME,...",
+    help="Judge the result beside the original: top1 top5 agreement cosine mse kl spearman, metric.py:func.",
+)
+@click.option(
+    "--eval-data",
+    metavar="DATA",
+    help="The data to judge on (default: the calibration data, for metrics that need no labels).",
+)
 @click.option("--plan-only", type=click.Path(path_type=Path), help="Write the plan, and no model.")
 @click.option("--save-plan", type=click.Path(path_type=Path), help="Write the plan beside the model.")
 @click.option("--no-verify", is_flag=True, help="Leave out the proof that the surgery was exact.")
@@ -26,6 +42,8 @@ from graphprune.pruning import Depth, passes
 def command(
     model: Path,
     output: Path | None,
+    metric: tuple[str, ...],
+    eval_data: str | None,
     plan_only: Path | None,
     save_plan: Path | None,
     no_verify: bool,
@@ -40,6 +58,7 @@ def command(
     """Choose units by importance, remove them, verify that this was exact, and write the smaller model.
 
     Half of the units go unless told otherwise. That is far more than half of the parameters: both are shown.
+    With --data, units are judged by what they do on real inputs, and the weights that stay make up for them.
     """
     listen(quiet, verbose, debug)
     if output is None and plan_only is None and not dry_run:
@@ -49,9 +68,38 @@ def command(
     if plan_only is not None and (output is not None or save_plan is not None):
         raise Usage("--plan-only writes nothing but the plan", "use --save-plan to write both")
     depth: Depth = "plan" if plan_only else "cut" if dry_run or no_verify else "verify"
-    chain = passes(given(texts), depth)
+    if plan_only is not None and (metric or eval_data is not None):
+        raise Usage("--metric and --eval-data judge a model, and --plan-only makes none", "give -o OUT")
+    values = given(texts)
+    judged = _judging(metric, eval_data, values)
+    if eval_data is not None and "data" not in values:
+        values.pop("label-key", None)  # it is that of the data to judge on
+    chain = passes(values, depth)
 
     from graphprune.cli.running import Job, execute
 
     target, plan = (None, None) if dry_run else (output, plan_only or save_plan)
-    execute(Job(model, chain, target, plan, force, quiet, output_format))
+    execute(Job(model, chain, target, plan, force, quiet, output_format, judging=judged))
+
+
+def _judging(
+    metric: tuple[str, ...], eval_data: str | None, values: Mapping[str, tuple[Item, ...]]
+) -> Judging | None:
+    """What the result is to be judged by, if it is."""
+    from graphprune.cli.judging import Judging, names
+    from graphprune.shape_text import parse_shapes
+
+    if not metric and eval_data is None:
+        return None
+    if eval_data is None and "data" not in values:
+        raise Usage("--metric has no data to judge on", "give it with --eval-data")
+    words = {name: ",".join(item.text for item in items) for name, items in values.items()}
+    shapes = parse_shapes(tuple(item.text for item in values.get("shape", ())))
+    seed = words.get("seed", "0")
+    return Judging(
+        names(metric) or ("cosine",),
+        eval_data,
+        words.get("label-key", "labels"),
+        shapes,
+        int(seed) if seed.isdigit() else 0,  # what is no number, the passes refuse
+    )

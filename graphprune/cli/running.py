@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from graphprune import hooks, pipeline
 from graphprune.cli.common import emit
-from graphprune.cli.failures import printable
+from graphprune.cli.judging import Judged, Judging, open_judging, score_tables
+from graphprune.cli.progress_bar import progress_bar
 from graphprune.errors import Usage
-from graphprune.pipeline import Hook, Step
+from graphprune.pipeline import Hook
 from graphprune.pruning import start
 from graphprune.record import record
-from graphprune.state import Pass, State
+from graphprune.state import Pass, State, made
+
+if TYPE_CHECKING:
+    from graphprune.data import Data
 
 
 @dataclass(frozen=True)
@@ -29,21 +33,26 @@ class Job:
     quiet: bool
     output_format: str
     time_passes: bool = False
+    judging: Judging | None = None
 
 
 def execute(job: Job, *more: Hook) -> None:
-    """Run the passes, then write the results, then print the record."""
+    """Run the passes, judge the result where this is asked for, write it, then print the record."""
     for path in (job.output, job.plan):
-        _check_target(path, job.force)
+        check_target(path, job.force)
     if job.output is not None and job.output == job.plan:
         raise Usage(f"the model and the plan both go to {job.output}", "give them two names")
     times = hooks.Times()
-    with _progress(job.quiet) as watch:
-        state = pipeline.run(job.passes, start(job.model), (hooks.tell, times, watch, *more))
+    with progress_bar(job.quiet) as watch:
+        before = start(job.model)
+        data = open_judging(job.judging, before.original) if job.judging else None
+        state = pipeline.run(job.passes, before, (hooks.tell, times, watch, *more))
+        judged = _judge(job.judging, data, state) if job.judging else None
     _write(job, state)
-    made = record(job.passes, state)
+    done = record(job.passes, state)
     result = {
-        **made.to_dict(),
+        **done.to_dict(),
+        "judged": judged.to_dict() if judged else None,
         "model": str(job.model),
         "output": str(job.output) if job.output else None,
         "seconds": [{"pass": name, "seconds": round(seconds, 6)} for name, seconds in times.seconds],
@@ -54,14 +63,25 @@ def execute(job: Job, *more: Hook) -> None:
     def tables() -> Iterator[object]:
         from graphprune.cli import before_after
 
-        yield from before_after.tables(made, job.output, job.plan)
+        yield from before_after.tables(done)
+        if judged:
+            yield from score_tables(judged.scores, f"Judged on {judged.data}:", ("original", "pruned"))
+        yield from before_after.places(job.output, job.plan)
         if job.time_passes:
             yield before_after.times(times.seconds)
 
     emit(result, job.output_format, tables)
 
 
-def _check_target(path: Path | None, force: bool) -> None:
+def _judge(judging: Judging, data: Data | None, state: State) -> Judged:
+    from graphprune.fidelity import fidelity
+
+    name = judging.data or "the calibration data"
+    samples = data or made(state.calibration, "calibration").data
+    return Judged(name, fidelity(state.original, state.result, samples, judging.metrics))
+
+
+def check_target(path: Path | None, force: bool) -> None:
     """Refuse before any work is done what could not be written after it."""
     if path is None:
         return
@@ -78,31 +98,9 @@ def _write(job: Job, state: State) -> None:
     """Write the plan and, last, the model."""
     if job.plan is not None:
         from graphprune.plan_file import write_plan
-        from graphprune.state import made
 
         write_plan(made(state.plan, "plan"), job.plan)
     if job.output is not None:
         from graphprune.model import save
 
         save(state.result, job.output, force=job.force)
-
-
-@contextmanager
-def _progress(quiet: bool) -> Generator[Hook]:
-    """A hook that shows on a terminal which pass is running."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield _ignore
-        return
-    with console.status("load") as status:
-
-        def show(step: Step) -> None:
-            status.update(f"{step.index}/{step.count} {printable(step.ran.name)}")
-
-        yield show
-
-
-def _ignore(_: Step) -> None:
-    pass

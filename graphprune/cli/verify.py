@@ -64,6 +64,7 @@ def command(
     """
     listen(quiet, verbose, debug)
 
+    from graphprune.cli.judging import score_tables
     from graphprune.record import prove
     from graphprune.shape_text import parse_shapes
     from graphprune.verdict import demand_equal
@@ -74,7 +75,8 @@ def command(
         if not quiet or output_format == "json":
             judged = {"version": 1, "a": str(a), "b": str(b), "data": data}
             named = {"scores": {name: asdict(score) for name, score in scores.items()}}
-            emit({**judged, **named}, output_format, lambda: _scores(scores, f"{b} beside {a} on {data}"))
+            title = f"{b} beside {a} on {data}"
+            emit({**judged, **named}, output_format, lambda: score_tables(scores, title, ("A", "B")))
         if plan is None:
             return
     verification = _compare(a, b, plan, shapes, rtol, atol, seed)
@@ -98,19 +100,15 @@ def _judge(
     shapes: Shapes,
     seed: int,
 ) -> dict[str, Score]:
-    from graphprune.data import open_data
-    from graphprune.feeds import inputs_of
+    from graphprune.cli.judging import names, open_for
     from graphprune.fidelity import fidelity
     from graphprune.model import load
-    from graphprune.shape_text import fit_shapes
     from graphprune.verify import check_interface
 
     one, other = load(a), load(b)
     check_interface(one, other)
-    sizes = fit_shapes(shapes, {tensor.name: tensor.shape for tensor in inputs_of(one.graph)})
-    opened = open_data(data, one.graph, label_key=label_key, sizes=sizes, samples=samples, seed=seed)
-    names = [name.strip() for text in metric for name in text.split(",") if name.strip()] or ["cosine"]
-    return fidelity(one, other, opened, names, output=output)
+    opened = open_for(one, data, label_key, shapes, samples, seed)
+    return fidelity(one, other, opened, names(metric) or ("cosine",), output=output)
 
 
 def _compare(
@@ -134,25 +132,6 @@ def _compare(
     expected = replace(made(state.cut, "cut"), model=other)
     model, solution = made(state.model, "model"), made(state.solution, "solution")
     return verify(model, expected, solution.shapes, sizes=sizes, rtol=rtol, atol=atol, seed=seed)
-
-
-def _scores(scores: dict[str, Score], title: str) -> Iterator[object]:
-    from graphprune.cli.tables import table, text
-
-    yield text(title)
-    rows: list[tuple[str, ...]] = []
-    for name, score in scores.items():
-        original = "" if score.reference is None else f"{score.reference:.4g}"
-        rows.append((name, original, f"{score.value:.4g}", str(score.count)))
-    yield table(("metric", "A#", "B#", "of#"), rows)
-    for name, score in scores.items():
-        worst = sorted((each for each in score.classes if each.change < 0), key=lambda each: each.change)[:5]
-        lines = [
-            (str(one.label), str(one.count), str(one.reference), str(one.candidate), f"{one.change:+.1%}")
-            for one in worst
-        ]
-        if lines:
-            yield table((f"{name}: classes that lose most", "of#", "A#", "B#", "change#"), lines)
 
 
 def _tables(verification: Verification, title: str) -> Iterator[object]:
