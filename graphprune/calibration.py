@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from graphprune.data import Data
+from graphprune.data import Batch, Data
 from graphprune.feeds import Feeds
 
 BATCH = 32
@@ -38,11 +38,19 @@ class Calibration:
 
         Where there are too few samples to hold any out, the first that there are.
         """
+        return (batch.feeds for batch in self.held_out_batches(most))
+
+    def held_out_batches(self, most: int) -> Iterator[Batch]:
+        """Yield the same with labels, where the data has them."""
         taken = 0
-        for number, feeds in enumerate(self.all()):
+        first: Batch | None = None
+        for number, batch in enumerate(self.data.batches(self.batch)):
+            first = first or batch
             if taken < most and (self._is_held_out(number) or self._is_small):
-                taken += self.batch
-                yield feeds
+                taken += batch.count
+                yield batch
+        if not taken and first is not None:  # fewer batches than one in eight, of a number not known before
+            yield first
 
     @property
     def _is_small(self) -> bool:
@@ -56,4 +64,5 @@ class Calibration:
 def calibration(data: Data) -> Calibration:
     """Return `data` in batches: of 32 samples, fewer where this would leave few batches."""
     count = data.count
-    return Calibration(data, BATCH if count is None else max(1, min(BATCH, count // _PARTS)))
+    size = BATCH if count is None else max(1, min(BATCH, count // _PARTS))
+    return Calibration(data, data.layout.fixed or size)

@@ -60,8 +60,10 @@ def pairs(solution: Solution, cut: Cut) -> list[Pair]:
     living = {id(node) for node in cut.model.graph.nodes}
     found: list[Pair] = []
     for number, (old, new) in enumerate(zip(solution.graph.nodes, cut.nodes, strict=True)):
+        if id(new) not in living:
+            continue
         before, after = linear(old), linear(new)
-        if id(new) not in living or not isinstance(before, Linear) or not isinstance(after, Linear):
+        if not isinstance(before, Linear) or not isinstance(after, Linear):
             continue
         trace = cut.traces[number]
         fed = _kept(

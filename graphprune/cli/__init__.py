@@ -20,6 +20,7 @@ from graphprune.nearest import did_you_mean
 VERBS = {
     "inspect": "Show what a model consists of, its groups, and why an axis is not prunable.",
     "prune": "Choose units, remove them, verify the result and write it.",
+    "sensitivity": "Measure how much each group and each layer may lose.",
     "verify": "Compare two models: interface, outputs, and with a plan the exactness of the surgery.",
     "run": "Run any pipeline of passes.",
     "doctor": "Show the environment, and whether it can do what graphprune needs.",

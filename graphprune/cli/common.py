@@ -93,10 +93,15 @@ class _Line(logging.Formatter):
         return printable(word + record.getMessage())
 
 
+def json_text(result: Mapping[str, object]) -> str:
+    """`result` as JSON."""
+    return json.dumps(_finite(result), indent=2, ensure_ascii=False, allow_nan=False)
+
+
 def emit(result: Mapping[str, object], output_format: str, tables: Callable[[], Iterable[object]]) -> None:
     """Print the result: as JSON, or as the tables that `tables` makes of it."""
     if output_format == "json":
-        click.echo(json.dumps(_finite(result), indent=2, ensure_ascii=False, allow_nan=False))
+        click.echo(json_text(result))
         return
     from rich.console import Console
 

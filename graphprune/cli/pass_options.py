@@ -9,30 +9,38 @@ from typing import Any, Literal, TypeVar
 
 import click
 
+from graphprune.errors import Usage
 from graphprune.options import Item, Option, is_collection
 from graphprune.pruning import OPTIONS, option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def pruning_options(command: Command) -> Command:
-    """Give a verb every option of pruning; they arrive as texts."""
-    for name in reversed(tuple(OPTIONS)):
-        command = _click_option(name, option(name))(command)
-    return command
+def pruning_options(*names: str) -> Callable[[Command], Command]:
+    """Give a verb these options of pruning, or all of them; they arrive as texts."""
+
+    def give(command: Command) -> Command:
+        for name in reversed(names or tuple(OPTIONS)):
+            command = _click_option(name, option(name))(command)
+        return command
+
+    return give
 
 
 def given(texts: Mapping[str, Any]) -> dict[str, tuple[Item, ...]]:
     """What the user gave, by option, out of the keyword arguments of a verb."""
     values: dict[str, tuple[Item, ...]] = {}
     for name in OPTIONS:
-        text = texts[name.replace("-", "_")]
+        text = texts.get(name.replace("-", "_"))
         if text is True:
             values[name] = ()
         elif isinstance(text, str):
             values[name] = (Item(text),)
         elif text:
             values[name] = tuple(Item(piece) for piece in _pieces(text))
+    seed = "".join(item.text for item in values.get("seed", ()))
+    if seed.startswith("-"):
+        raise Usage(f"--seed is '{seed}'", "expected a whole number from 0 on")
     return values
 
 

@@ -15,13 +15,13 @@ from graphprune.options import Item
 from graphprune.pruning import Depth, passes
 
 if TYPE_CHECKING:
-    from graphprune.cli.judging import Judging
+    from graphprune.judging import Judging
 
 
 @click.command(cls=Verb)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the smaller model goes.")
-@pruning_options
+@pruning_options()
 @click.option(
     "--metric",
     multiple=True,
@@ -86,20 +86,11 @@ def _judging(
     metric: tuple[str, ...], eval_data: str | None, values: Mapping[str, tuple[Item, ...]]
 ) -> Judging | None:
     """What the result is to be judged by, if it is."""
-    from graphprune.cli.judging import Judging, names
-    from graphprune.shape_text import parse_shapes
+    from graphprune.cli.score_tables import names
+    from graphprune.judging import judging_of
 
     if not metric and eval_data is None:
         return None
     if eval_data is None and "data" not in values:
         raise Usage("--metric has no data to judge on", "give it with --eval-data")
-    words = {name: ",".join(item.text for item in items) for name, items in values.items()}
-    shapes = parse_shapes(tuple(item.text for item in values.get("shape", ())))
-    seed = words.get("seed", "0")
-    return Judging(
-        names(metric) or ("cosine",),
-        eval_data,
-        words.get("label-key", "labels"),
-        shapes,
-        int(seed) if seed.isdigit() else 0,  # what is no number, the passes refuse
-    )
+    return judging_of(names(metric) or ("cosine",), eval_data, values)

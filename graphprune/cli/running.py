@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from graphprune import hooks, pipeline
 from graphprune.cli.common import emit
-from graphprune.cli.judging import Judged, Judging, open_judging, score_tables
 from graphprune.cli.progress_bar import progress_bar
+from graphprune.cli.score_tables import score_tables
 from graphprune.errors import Usage
+from graphprune.judging import Judged, Judging, open_judging
 from graphprune.pipeline import Hook
 from graphprune.pruning import start
 from graphprune.record import record

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--shape", multiple=True, metavar="TEXT,...", help="Shapes of inputs, as x:1x3x224x224.")
 @click.option("--rtol", type=float, help="Largest relative L2 difference (default: by element type).")
 @click.option("--atol", type=float, default=0.0, help="An output that differs by no more than this passes.")
-@click.option("--seed", type=int, default=0, help="The seed of the random inputs.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="The seed of the random inputs.")
 @shared
 def command(
     a: Path,
@@ -64,7 +64,7 @@ def command(
     """
     listen(quiet, verbose, debug)
 
-    from graphprune.cli.judging import score_tables
+    from graphprune.cli.score_tables import score_tables
     from graphprune.record import prove
     from graphprune.shape_text import parse_shapes
     from graphprune.verdict import demand_equal
@@ -100,8 +100,9 @@ def _judge(
     shapes: Shapes,
     seed: int,
 ) -> dict[str, Score]:
-    from graphprune.cli.judging import names, open_for
+    from graphprune.cli.score_tables import names
     from graphprune.fidelity import fidelity
+    from graphprune.judging import open_for
     from graphprune.model import load
     from graphprune.verify import check_interface
 

@@ -20,6 +20,7 @@ def test_help_and_version_go_to_stdout(call: Any) -> None:
         "-h",
         "prune --help",
         "inspect -h",
+        "sensitivity --help",
         "run -h",
         "verify -h",
         "doctor -h",

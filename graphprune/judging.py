@@ -1,21 +1,19 @@
-"""A model judged beside the original by metrics on data: the data, the scores, and how they are shown."""
+"""A model judged beside the original by metrics on data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from graphprune.errors import Usage
+from graphprune.options import Item
+from graphprune.shape_text import Shapes, parse_shapes
 
 if TYPE_CHECKING:
     from graphprune.data import Data
     from graphprune.metrics import Kind, Score
     from graphprune.model import Model
-    from graphprune.shape_text import Shapes
-
-WORST = 5
-"""How many of the classes that lose most are shown."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +47,15 @@ class Judged:
         return {"data": self.data, "scores": {name: asdict(score) for name, score in self.scores.items()}}
 
 
-def names(texts: Iterable[str]) -> tuple[str, ...]:
-    """The metrics that the pieces of `--metric` name, each once."""
-    given = (name.strip() for text in texts for name in text.split(","))
-    return tuple(dict.fromkeys(name for name in given if name))
+def judging_of(
+    metrics: tuple[str, ...], data: str | None, options: Mapping[str, tuple[Item, ...]]
+) -> Judging:
+    """Return what the metrics, the data and the options of pruning (label-key, shape, seed) ask for."""
+    words = {name: ",".join(item.text for item in items) for name, items in options.items()}
+    shapes = parse_shapes(tuple(item.text for item in options.get("shape", ())))
+    seed = words.get("seed", "0")
+    whole = int(seed) if seed.isdigit() else 0  # what is no number, the passes refuse
+    return Judging(metrics, data, words.get("label-key", "labels"), shapes, whole)
 
 
 def open_judging(judging: Judging, model: Model) -> Data | None:
@@ -94,24 +97,3 @@ def check_labels(kinds: Sequence[Kind], data: Data) -> None:
     for kind in kinds:
         if kind.needs_labels and next(data.batches(1)).targets is None:
             raise Usage(f"metric {kind.name} needs labels, and the data has none", "see --label-key")
-
-
-def score_tables(scores: Mapping[str, Score], title: str, models: tuple[str, str]) -> Iterator[object]:
-    """The scores of two models, called `models`, and the classes that lose most."""
-    from graphprune.cli.tables import table, text
-
-    yield text(title)
-    rows: list[tuple[str, ...]] = []
-    for name, score in scores.items():
-        original = "" if score.reference is None else f"{score.reference:.4g}"
-        rows.append((name, original, f"{score.value:.4g}", str(score.count)))
-    heads = tuple(f"{model}#" for model in models)
-    yield table(("metric", *heads, "of#"), rows)
-    for name, score in scores.items():
-        worst = sorted((each for each in score.classes if each.change < 0), key=lambda each: each.change)
-        lines = [
-            (str(one.label), str(one.count), str(one.reference), str(one.candidate), f"{one.change:+.1%}")
-            for one in worst[:WORST]
-        ]
-        if lines:
-            yield table((f"{name}: classes that lose most", "of#", *heads, "change#"), lines)
