@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import onnx_graphsurgeon as gs
 
 from graphprune.axes import leaves
+from graphprune.cuts import Cuts, in_order, take
 from graphprune.duplicate import duplicate
 from graphprune.evaluate import small_values
 from graphprune.ir import read, read_by_bodies
@@ -24,7 +25,7 @@ from graphprune.plan import Plan
 from graphprune.rewire import bypass, set_input, sweep
 from graphprune.rewrite import patch, restore
 from graphprune.solution import Applied, Solution
-from graphprune.surgery import Cuts, Key, Trace, Work, fresh, take
+from graphprune.surgery import Key, Trace, Work, fresh
 from graphprune.weights import Weight, stored
 
 
@@ -156,7 +157,7 @@ def _cut_constant(tensor: gs.Constant, cuts: Cuts, work: Work) -> gs.Constant:
 
 
 def _key(cuts: Cuts) -> Key:
-    return tuple((dim, index.tobytes()) for dim, index in sorted(cuts.items()))
+    return tuple((dim, index.shape, index.tobytes()) for dim, index in in_order(cuts))
 
 
 def _variants(work: Work) -> dict[str, list[Key]]:

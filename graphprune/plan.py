@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
+from graphprune.axes import find
 from graphprune.errors import Usage
 from graphprune.layers import layers
 from graphprune.positions import Index
@@ -23,7 +24,7 @@ class _Versioned(msgspec.Struct):
 
 class _Group(msgspec.Struct):
     units: int
-    keep: list[int]
+    keep: list[int | list[int]]
 
 
 class _Written(msgspec.Struct):
@@ -38,7 +39,8 @@ class Plan:
     """What stays.
 
     Attributes:
-        keep: for each group that is cut the units that stay, in their new order; int64.
+        keep: for each group that is cut the units that stay, in their new order: the same in every block,
+            [units], or other ones in each, [blocks, units] (`graphprune.blocks`); int64.
         sizes: the number of units of each of these groups before the cut.
         layers: names of the layers that go.
     """
@@ -50,7 +52,7 @@ class Plan:
     def to_json(self) -> str:
         """Return the plan as JSON text that reads back to an equal plan."""
         groups = {
-            name: {"units": self.sizes[name], "keep": [int(unit) for unit in self.keep[name]]}
+            name: {"units": self.sizes[name], "keep": np.asarray(self.keep[name]).astype(int).tolist()}
             for name in self.keep
         }
         return (
@@ -71,7 +73,7 @@ class Plan:
                 raise Usage(f"the plan is of version {version}, this is version {VERSION}", hint)
             written = msgspec.json.decode(text, type=_Written)
             keep = {name: np.array(item.keep, dtype=np.int64) for name, item in written.groups.items()}
-        except (msgspec.MsgspecError, UnicodeError, OverflowError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeError, OverflowError, RecursionError, ValueError) as error:
             raise Usage(f"the plan cannot be read: {error}", hint) from error
         sizes = {name: item.units for name, item in written.groups.items()}
         return cls(keep, sizes, tuple(written.layers))
@@ -100,7 +102,10 @@ class Plan:
                     f"the plan says {self.sizes[name]}",
                     hint,
                 )
-            if index.ndim != 1 or not index.size or np.unique(index).size != index.size:
+            if index.ndim == 2:
+                self._check_blocks(name, solution, hint)
+            rows = np.sort(np.atleast_2d(index), axis=-1)
+            if index.ndim > 2 or not index.size or np.any(rows[:, 1:] == rows[:, :-1]):
                 raise Usage(f"the plan keeps no units, or one twice, of group '{name}'", hint)
             if index.min() < 0 or index.max() >= group.size:
                 raise Usage(f"the plan keeps units of group '{name}' that it does not have", hint)
@@ -112,3 +117,23 @@ class Plan:
                 )
                 raise Usage(f"the plan {what} layer '{name}'", hint)
             left.remove(name)
+
+    def _check_blocks(self, name: str, solution: Solution, hint: str) -> None:
+        """Check that the blocks of a group may choose for themselves."""
+        found, rows = solution.blocks[name], len(self.keep[name])
+        if isinstance(found, str):
+            raise Usage(f"the blocks of group '{name}' cannot choose for themselves: {found}", hint)
+        if rows != found.count:
+            raise Usage(
+                f"the plan does not fit the model: group '{name}' has {found.count} blocks, the plan {rows}",
+                hint,
+            )
+        for other, index in self.keep.items():
+            if (
+                index.ndim == 2
+                and other in solution.by_name
+                and find(solution.group(other).axis) is found.outer
+            ):
+                raise Usage(
+                    f"the blocks of group '{name}' are units of '{other}', that chooses by blocks too", hint
+                )

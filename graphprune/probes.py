@@ -8,10 +8,10 @@ from dataclasses import replace
 import onnx_graphsurgeon as gs
 
 from graphprune.cut import Cut
+from graphprune.cuts import Cuts
 from graphprune.duplicate import duplicate
 from graphprune.ir import is_default_domain
 from graphprune.model import Model
-from graphprune.surgery import Cuts
 
 _HIDING = frozenset(
     [

@@ -11,12 +11,13 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune import rules
+from graphprune.cuts import take
 from graphprune.errors import Refused
 from graphprune.evaluate import small_values
 from graphprune.ir import label
 from graphprune.rewire import set_input
 from graphprune.solution import Applied
-from graphprune.surgery import Trace, Work, fresh, take
+from graphprune.surgery import Trace, Work, fresh
 
 _Sizes = NDArray[np.int64]
 

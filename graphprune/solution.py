@@ -11,12 +11,13 @@ import onnx_graphsurgeon as gs
 from graphprune import rules
 from graphprune.axes import Axis, find
 from graphprune.bind import Axes, Bound
+from graphprune.blocks import Blocks, blocks
 from graphprune.groups import Group
 from graphprune.notation import Rule
-from graphprune.positions import Index, keep
+from graphprune.positions import Apart, Index, Stay, keep
 from graphprune.shapes import Shapes
 
-Stays = Callable[[Axis], "Index | None"]
+Stays = Callable[[Axis], Stay]
 """Tells which positions along an axis stay, in order, or None where all do."""
 
 
@@ -64,22 +65,34 @@ class Solution:
         """The groups by name."""
         return {group.name: group for group in self.groups}
 
+    @cached_property
+    def blocks(self) -> Mapping[str, Blocks | str]:
+        """For each group that may be pruned the blocks that may choose for themselves, or why none may."""
+        return blocks(self.nodes, self.groups)
+
     def stays(self, keep_units: Mapping[str, Index]) -> Stays:
         """Return the function that says which positions along an axis stay, in order, or None where all do.
 
         Args:
-            keep_units: the units that stay, by group name; groups that are left out stay whole.
+            keep_units: the units that stay, by group name, of all blocks ([units]) or of each
+                ([blocks, units]); groups that are left out stay whole.
         """
-        kept = {id(find(self.group(name).axis)): index for name, index in keep_units.items()}
-        memo: dict[int, Index | None] = {}
+        kept = {
+            id(find(self.group(name).axis)): self._kept(name, index) for name, index in keep_units.items()
+        }
+        memo: dict[int, Stay] = {}
 
-        def stays(axis: Axis) -> Index | None:
+        def stays(axis: Axis) -> Stay:
             root = find(axis)
             if id(root) not in memo:
                 memo[id(root)] = keep(root, lambda part: kept.get(id(part)))
             return memo[id(root)]
 
         return stays
+
+    def _kept(self, name: str, index: Index) -> Index | Apart:
+        found = self.blocks[name] if index.ndim == 2 else ""
+        return index if isinstance(found, str) else Apart(found.outer, index)
 
     def group(self, name: str) -> Group:
         """Return the group called `name`; KeyError where there is none."""

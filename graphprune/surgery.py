@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune.axes import Axis
 from graphprune.bind import Axes
-from graphprune.positions import Index
+from graphprune.cuts import Cuts, cuts_of
 from graphprune.shapes import Sizes
 from graphprune.solution import Solution, Stays
 
-Cuts = dict[int, Index]
-"""Dimension -> the positions that stay, in order."""
-Key = tuple[tuple[int, bytes], ...]
+Key = tuple[tuple[int, tuple[int, ...], bytes], ...]
 """Cuts as a key of dictionaries."""
 
 
@@ -70,8 +67,7 @@ class Work:
 
     def cuts(self, axes: Axes | None) -> Cuts:
         """Return the dimensions of a tensor with these axes that are cut."""
-        kept = {dim: self.keep(axis) for dim, axis in enumerate(axes or ())}
-        return {dim: index for dim, index in kept.items() if index is not None}
+        return cuts_of(axes or (), self.keep)
 
 
 def fresh(base: str, work: Work) -> str:
@@ -81,9 +77,3 @@ def fresh(base: str, work: Work) -> str:
         name = f"{base}{number}"
     work.names.add(name)
     return name
-
-
-def take(array: NDArray[Any], cuts: Cuts) -> NDArray[Any]:
-    for dim, index in cuts.items():
-        array = np.take(array, index, axis=dim)
-    return array

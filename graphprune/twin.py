@@ -8,6 +8,7 @@ twin is built from the positions that the cut recorded at each node; it knows no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,13 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from graphprune.cut import Cut
+from graphprune.cuts import Cuts, back, in_order, mask, other, take
 from graphprune.duplicate import duplicate
 from graphprune.ir import read
+from graphprune.positions import Index
 from graphprune.rewire import detach, set_input
 from graphprune.shapes import Shapes
-from graphprune.surgery import Cuts, Trace
+from graphprune.surgery import Trace
 
 
 class _Builder:
@@ -80,13 +83,11 @@ def _mask(
 ) -> None:
     """Put zeros at the removed positions of one dimension of the operand called `name` in the original."""
     tensor, sizes = node.inputs[slot], shapes.sizes[name]
-    mask = np.zeros(sizes[dim], dtype=bool)
-    mask[trace.inputs[slot][dim]] = True
-    mask = mask.reshape([-1 if position == dim else 1 for position in range(len(sizes))])
+    stays = mask(trace.inputs[slot], dim, sizes)
     if isinstance(tensor, gs.Constant):
         values = read(tensor)
         zero = _zero(node, slot, len(sizes), values.dtype, trace)
-        set_input(node, slot, build.constant(tensor.name, np.where(mask, values, zero)))
+        set_input(node, slot, build.constant(tensor.name, np.where(stays, values, zero)))
         return
     element = shapes.types.get(name, TensorProto.FLOAT)
     dtype = onnx.helper.tensor_dtype_to_np_dtype(element)
@@ -95,7 +96,7 @@ def _mask(
     if wide:
         tensor = build.add("Cast", [tensor], name, to=int(TensorProto.INT32))
         zero = zero.astype(np.int32)
-    tensor = build.add("Where", [build.constant("mask", mask), tensor, build.constant("zero", zero)], name)
+    tensor = build.add("Where", [build.constant("mask", stays), tensor, build.constant("zero", zero)], name)
     set_input(node, slot, build.add("Cast", [tensor], name, to=element) if wide else tensor)
 
 
@@ -122,7 +123,8 @@ def _compress(node: gs.Node, trace: Trace, small: gs.Node, build: _Builder, shap
         if slot not in trace.inputs and isinstance(patched, gs.Constant):
             inputs.append(build.constant(patched.name, read(patched)))
             continue
-        inputs.append(_pick(tensor, trace.inputs.get(slot, {}), build))
+        sizes = shapes.sizes.get(tensor.name, ())
+        inputs.append(_pick(tensor, trace.inputs.get(slot, {}), build, sizes))
     outputs: list[gs.Tensor] = []
     restore: list[tuple[gs.Tensor, gs.Tensor, Cuts]] = []
     for slot, tensor in enumerate(results):
@@ -136,31 +138,41 @@ def _compress(node: gs.Node, trace: Trace, small: gs.Node, build: _Builder, shap
         gs.Node(node.op, node.name, dict(small.attrs), inputs=inputs, outputs=outputs, domain=node.domain)
     )
     for compact, full, cuts in restore:
-        sizes = shapes.sizes[full.name]
-        for number, (dim, kept) in enumerate(cuts.items()):
+        for dim, kept in reversed(in_order(cuts)):
             # What stands at removed positions does not matter: nobody sees it.
-            index = np.zeros(sizes[dim], dtype=np.int64)
-            index[kept] = np.arange(kept.size)
-            last = number == len(cuts) - 1
-            result = full if last else gs.Variable(build.name(full.name))
-            build.nodes.append(
-                gs.Node(
-                    "Gather",
-                    name=build.name(full.name),
-                    attrs={"axis": dim},
-                    inputs=[compact, build.constant("index", index)],
-                    outputs=[result],
-                )
+            size = shapes.sizes[full.name][dim]
+            compact = _at(
+                compact, dim, back(kept, dim, size), kept.shape[0 if kept.ndim == 1 else dim], build
             )
-            compact = result
+        build.nodes.append(gs.Node("Identity", name=build.name(full.name), inputs=[compact], outputs=[full]))
 
 
-def _pick(tensor: gs.Tensor, cuts: Cuts, build: _Builder) -> gs.Tensor:
+def _pick(tensor: gs.Tensor, cuts: Cuts, build: _Builder, sizes: Sequence[int]) -> gs.Tensor:
     if isinstance(tensor, gs.Constant) and cuts:
-        values = read(tensor)
-        for dim, kept in cuts.items():
-            values = np.take(values, kept, axis=dim)
-        return build.constant(tensor.name, values)
-    for dim, kept in cuts.items():
-        tensor = build.add("Gather", [tensor, build.constant("index", kept)], tensor.name, axis=dim)
+        return build.constant(tensor.name, take(read(tensor), cuts))
+    for dim, kept in in_order(cuts):
+        tensor = _at(tensor, dim, kept, sizes[dim], build)
     return tensor
+
+
+def _at(tensor: gs.Tensor, dim: int, index: Index, size: int, build: _Builder) -> gs.Tensor:
+    """Return the tensor at positions of one dimension of `size`, which may differ along another one.
+
+    Then the two are made one dimension, the last, since GatherElements would want an index for every element.
+    """
+    along = other(index, dim)
+    if along is None:
+        places = build.constant("index", index.reshape(-1))
+        return build.add("Gather", [tensor, places], tensor.name, axis=dim)
+    rest = [at for at in range(index.ndim) if at not in (along, dim)]
+    order = [*rest, along, dim]
+    rows, columns = index.shape[along], index.shape[dim]
+    starts = np.arange(rows, dtype=np.int64)[:, None] * size
+    places = build.constant("index", (index.transpose(order).reshape(rows, columns) + starts).reshape(-1))
+    joined = build.constant("sizes", np.array([*[0] * len(rest), rows * size], np.int64))
+    apart = build.constant("sizes", np.array([*[0] * len(rest), rows, columns], np.int64))
+    tensor = build.add("Transpose", [tensor], tensor.name, perm=order)
+    tensor = build.add("Reshape", [tensor, joined], tensor.name)
+    tensor = build.add("Gather", [tensor, places], tensor.name, axis=len(rest))
+    tensor = build.add("Reshape", [tensor, apart], tensor.name)
+    return build.add("Transpose", [tensor], tensor.name, perm=[order.index(at) for at in range(index.ndim)])

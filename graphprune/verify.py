@@ -15,6 +15,7 @@ from onnxruntime import InferenceSession
 
 from graphprune.checks import Check, Verification, difference, limit_of
 from graphprune.cut import Cut
+from graphprune.cuts import Cuts, take
 from graphprune.errors import Negative, Refused
 from graphprune.feeds import Feeds, Sizes, is_dynamic, random_feeds, redrawn, shapes_to_try
 from graphprune.intake import check_operators
@@ -22,7 +23,6 @@ from graphprune.model import Model, outline
 from graphprune.probes import expose, probes
 from graphprune.runtime import run, session
 from graphprune.shapes import Shapes
-from graphprune.surgery import Cuts
 from graphprune.twin import twin
 
 
@@ -123,8 +123,7 @@ def _stay(
 ) -> list[NDArray[Any]]:
     """Return what stays of the tensors inside the twin that are compared."""
     for number, name in enumerate(names):
-        for dim, index in (inside or {}).get(name, {}).items():
-            full[number] = np.take(full[number], index, axis=dim)
+        full[number] = take(full[number], (inside or {}).get(name, {}))
     return full
 
 

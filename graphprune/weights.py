@@ -6,7 +6,7 @@ model of any size is inspected, cut and written within a few times its largest t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,10 @@ from onnx import SparseTensorProto, TensorProto, numpy_helper
 from onnx_graphsurgeon.ir.tensor import LazyValues, SparseValues
 
 from graphprune import elements
+from graphprune.cuts import in_order, take
 from graphprune.errors import Refused
 from graphprune.external import Stretch
-
-Indices = NDArray[np.int64]
+from graphprune.positions import Index
 
 _BLOCK = 16 << 20
 
@@ -37,17 +37,26 @@ class Weight(LazyValues):
     """
 
     def __init__(
-        self, proto: TensorProto, stretch: Stretch | None = None, cuts: Mapping[int, Indices] | None = None
+        self,
+        proto: TensorProto,
+        stretch: Stretch | None = None,
+        cuts: Mapping[int, Index] | None = None,
+        then: Sequence[tuple[int, Index]] = (),
     ) -> None:
-        """`proto` has been checked (graphprune.intake); `stretch` holds its bytes where it has none."""
+        """`proto` has been checked (graphprune.intake); `stretch` holds its bytes where it has none.
+
+        `cuts` are lists of positions (`graphprune.positions.Cuts`), `then` what is cut after them.
+        """
         self.proto = proto
         self.stretch = stretch
-        self.cuts: dict[int, Indices] = dict(cuts or {})
+        self.cuts: dict[int, Index] = dict(cuts or {})
+        self.then = tuple(then)
         self.element = int(proto.data_type)
         self.source_shape = tuple(int(size) for size in proto.dims)
-        self.shape = tuple(
-            len(self.cuts[dim]) if dim in self.cuts else size for dim, size in enumerate(self.source_shape)
-        )
+        shape = list(self.source_shape)
+        for dim, index in (*self.cuts.items(), *self.then):
+            shape[dim] = index.shape[dim if index.ndim > 1 else 0]
+        self.shape = tuple(shape)
         self.dtype = elements.DTYPES[self.element]
 
     @property
@@ -68,20 +77,23 @@ class Weight(LazyValues):
         return proto
 
     def take(self, cuts: Mapping[int, ArrayLike]) -> Weight:
-        """Return this weight with only the given positions of each dimension, in that order.
+        """Return this weight at the positions that stay (`graphprune.positions.Cuts`).
 
         Raises:
             IndexError: a dimension or a position that the weight does not have.
         """
-        merged = dict(self.cuts)
-        for dim, positions in cuts.items():
-            if not 0 <= dim < len(self.shape):
+        merged, then, shape = dict(self.cuts), list(self.then), list(self.shape)
+        for dim, index in in_order({dim: np.asarray(positions, np.int64) for dim, positions in cuts.items()}):
+            if not 0 <= dim < len(shape):
                 raise IndexError(f"no dimension {dim} in a tensor of shape {self.shape}")
-            index = np.asarray(positions, np.int64)
-            if index.ndim != 1 or (index.size and not 0 <= index.min() <= index.max() < self.shape[dim]):
+            if not _fits(index, dim, shape):
                 raise IndexError(f"positions outside dimension {dim} of a tensor of shape {self.shape}")
-            merged[dim] = self.cuts[dim][index] if dim in self.cuts else index.copy()
-        return Weight(self.proto, self.stretch, merged)
+            if then or index.ndim > 1:
+                then.append((dim, index.copy()))
+            else:
+                merged[dim] = merged[dim][index] if dim in merged else index.copy()
+            shape[dim] = index.shape[dim if index.ndim > 1 else 0]
+        return Weight(self.proto, self.stretch, merged, then)
 
     def load(self) -> NDArray[Any]:
         """Read the values, cut: a new array of `shape` and `dtype`, free to be written into.
@@ -93,26 +105,33 @@ class Weight(LazyValues):
             texts = [text.decode("utf-8", "surrogateescape") for text in self._strings().ravel()]
             return np.array(texts, dtype=object).reshape(self.shape)
         if elements.is_packed(self.element) or self._is_typed():
-            return _gather(self._decoded(), self.cuts)
+            return self._taken(self._decoded())
         # As void, so that alignment and the element type play no part in the copy.
         void = np.dtype(f"V{self.dtype.itemsize}")
         if self.stretch is None:
             flat = np.frombuffer(self.proto.raw_data, np.uint8)
-        elif self.cuts:
+        elif self.cuts or self.then:
             flat = self.stretch.view()
         else:
             return _typed(self.stretch.read(), self.dtype).reshape(self.shape)
         array: NDArray[Any] = flat.view(void).reshape(self.source_shape)
-        return _typed(_gather(array, self.cuts), self.dtype)
+        return _typed(self._taken(array), self.dtype)
 
     def blocks(self) -> Iterator[bytes | memoryview]:
         """Yield the bytes of the cut tensor as ONNX stores them, `nbytes` in all (not for strings)."""
-        if not self.cuts and self.stretch is not None:
+        whole = not (self.cuts or self.then)
+        if whole and self.stretch is not None:
             yield from self.stretch.blocks()
-        elif not self.cuts and not self._is_typed():
+        elif whole and not self._is_typed():
             yield self.proto.raw_data
         else:
             yield packed(self.load(), self.element)
+
+    def _taken(self, array: NDArray[Any]) -> NDArray[Any]:
+        taken = _gather(array, self.cuts)
+        for dim, index in self.then:
+            taken = take(taken, {dim: index})
+        return taken
 
     def _is_typed(self) -> bool:
         return self.stretch is None and not self.proto.HasField("raw_data")
@@ -120,7 +139,7 @@ class Weight(LazyValues):
     def _strings(self) -> NDArray[Any]:
         texts = np.empty(len(self.proto.string_data), dtype=object)
         texts[:] = list(self.proto.string_data)
-        return _gather(texts.reshape(self.source_shape), self.cuts)
+        return self._taken(texts.reshape(self.source_shape))
 
     def _decoded(self) -> NDArray[Any]:
         proto = self.proto
@@ -192,7 +211,18 @@ def _typed(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     return view
 
 
-def _gather(array: NDArray[Any], cuts: Mapping[int, Indices]) -> NDArray[Any]:
+def _fits(index: Index, dim: int, shape: Sequence[int]) -> bool:
+    """Whether an index array names positions that a tensor of `shape` has."""
+    if index.size and not 0 <= index.min() <= index.max() < shape[dim]:
+        return False
+    if index.ndim <= 1:
+        return index.ndim == 1
+    return index.ndim == len(shape) and all(
+        at == dim or size in (1, shape[at]) for at, size in enumerate(index.shape)
+    )
+
+
+def _gather(array: NDArray[Any], cuts: Mapping[int, Index]) -> NDArray[Any]:
     """Return `array` at `cuts`, as a new array, with no more memory beside it than some blocks of rows."""
     inner = {dim: index for dim, index in cuts.items() if dim}
     if not inner:

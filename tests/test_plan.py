@@ -107,11 +107,15 @@ def plan_of(**groups: tuple[list[int], int]) -> Plan:
         (plan_of(**{FIRST: ([1, 1], 16)}), "one twice"),
         (plan_of(**{FIRST: ([0, 16], 16)}), "that it does not have"),
         (plan_of(**{FIRST: ([-1, 0], 16)}), "that it does not have"),
-        (Plan({FIRST: np.zeros((1, 1), np.int64)}, {FIRST: 16}), "keeps no units, or one twice"),
+        (Plan({FIRST: np.zeros((1, 1), np.int64)}, {FIRST: 16}), "blocks of group .* cannot choose"),
+        (Plan({FIRST: np.zeros((1, 1, 1), np.int64)}, {FIRST: 16}), "keeps no units, or one twice"),
         (Plan({FIRST: np.arange(8)}, {}), "does not say how many units"),
         (Plan({}, {}, ("block3",)), "there is no layer 'block3'"),
     ],
-    ids=["unknown", "pinned", "size", "empty", "twice", "beyond", "negative", "shape", "no size", "layers"],
+    ids=[
+        *["unknown", "pinned", "size", "empty", "twice", "beyond", "negative"],
+        *["blocks", "shape", "no size", "layers"],
+    ],
 )
 def test_a_plan_that_does_not_fit_is_refused_before_anything_is_cut(plan: Plan, why: str) -> None:
     with pytest.raises(Usage, match=why) as caught:
@@ -136,7 +140,9 @@ GOOD = json.loads(shuffled(prunable(SOLUTION), 0.5).to_json())
         {"groups": {FIRST: {"units": 16, "keep": "01"}}},
         {"groups": {FIRST: {"units": 16, "keep": [0.5, 1.9]}}},
         {"groups": {FIRST: {"units": 16, "keep": [True]}}},
-        {"groups": {FIRST: {"units": 16, "keep": [[0]]}}},
+        {"groups": {FIRST: {"units": 16, "keep": [[[0]]]}}},
+        {"groups": {FIRST: {"units": 16, "keep": [[0], 1]}}},
+        {"groups": {FIRST: {"units": 16, "keep": [[0], [0, 1]]}}},
         {"groups": {FIRST: {"units": 16, "keep": [10**30]}}},
         {"groups": {FIRST: {"units": 16, "keep": [None]}}},
         {"layers": "block3"},

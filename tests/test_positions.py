@@ -10,7 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from graphprune.axes import Axis, leaf, leaves, product, total
-from graphprune.positions import Index, keep, terms, units
+from graphprune.errors import Refused
+from graphprune.positions import Apart, Index, Stay, keep, terms, units
 from tests.structures import built, random_keep, structures, units_at
 
 axes = st.sampled_from([4, 6, 8, 12, 16, 24]).flatmap(lambda size: structures(size, {})).map(built)
@@ -92,3 +93,69 @@ def test_what_no_group_touches_stays_whole() -> None:
 def test_units_repeat_over_the_other_factor(group: int) -> None:
     parts = leaf(2), leaf(3)
     assert units(product(parts), parts[group]).tolist() == [[0, 0, 0, 1, 1, 1], [0, 1, 2, 0, 1, 2]][group]
+
+
+def apart(axis: Axis, outer: Axis, inner: Axis, rows: Index, *, heads: Index | None = None) -> Stay:
+    return keep(axis, lambda part: Apart(outer, rows) if part is inner else heads if part is outer else None)
+
+
+ROWS = np.array([[1, 3], [0, 2], [3, 0]])
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ("hd", [9, 11, 1, 3]),
+        ("dh", [2 + 3 * 3, 0 + 3 * 1, 2 + 3 * 0, 0 + 3 * 3]),
+        ("xhd", [9, 11, 1, 3, 21, 23, 13, 15]),
+        ("hxd", [17, 19, 21, 23, 1, 3, 5, 7]),
+    ],
+)
+def test_every_block_keeps_its_own_units(order: str, expected: list[int]) -> None:
+    heads, dims = leaf(3), leaf(4)
+    rows = np.array([[1, 3], [0, 2], [1, 3]])
+    if order == "dh":
+        rows = np.array([[1, 3], [0, 2], [3, 0]])
+    axis = product({"h": heads, "d": dims, "x": leaf(2)}[letter] for letter in order)
+    found = apart(axis, heads, dims, rows, heads=np.array([2, 0]))
+    assert isinstance(found, np.ndarray)
+    assert found.tolist() == expected
+
+
+def test_stretches_whose_blocks_lie_elsewhere_keep_rows() -> None:
+    heads, dims, other = leaf(3), leaf(4), leaf(2)
+    found = apart(total([other, dims, dims]), heads, dims, ROWS)
+    assert isinstance(found, Apart)
+    assert found.outer is heads
+    assert found.rows.tolist() == [[0, 1, 3, 5, 7, 9], [0, 1, 2, 4, 6, 8], [0, 1, 5, 2, 9, 6]]
+
+
+def test_blocks_of_two_factors_that_lie_elsewhere_are_refused() -> None:
+    first, second = (leaf(4), leaf(3)), (leaf(5), leaf(3))
+    kept = {id(a): Apart(b, np.array([[0], [1], [2]])) for a, b in (first, second)}
+    with pytest.raises(Refused, match="blocks of different factors"):
+        keep(total([first[0], second[0]]), lambda part: kept.get(id(part)))
+
+
+@given(axes, st.randoms(use_true_random=False))
+def test_the_units_that_stay_in_a_block_are_those_that_it_keeps(axis: Axis, random: Random) -> None:
+    places = [dict(place) for place in units_at(axis)]
+    sizes = {id(part): part for part in leaves(axis) if part.size > 1}
+    pairs = [
+        (outer, inner)
+        for outer in sizes.values()
+        for inner in sizes.values()
+        if outer is not inner and all(id(outer) in place for place in places if id(inner) in place)
+    ]
+    assume(pairs and not any(len(place) > len(dict(place)) for place in units_at(axis)))
+    outer, inner = pairs[0]
+    count = random.randint(1, inner.size)
+    rows = np.array([random.sample(range(inner.size), count) for _ in range(outer.size)])
+    found = apart(axis, outer, inner, rows)
+    assert isinstance(found, np.ndarray)
+    expected = [
+        at
+        for at, place in enumerate(places)
+        if id(inner) not in place or place[id(inner)] in rows[place[id(outer)]]
+    ]
+    assert sorted(found.tolist()) == expected

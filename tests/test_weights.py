@@ -105,6 +105,18 @@ def test_cuts_compose() -> None:
     assert np.array_equal(weight.load(), values), "the first weight is as it was"
 
 
+def test_positions_may_differ_along_another_dimension() -> None:
+    values = np.arange(60, dtype=np.float32).reshape(5, 4, 3)
+    weight = Weight(numpy_helper.from_array(values, "w"))
+    rows = np.array([[3, 0], [1, 2]])
+    cut = weight.take({1: rows[:, :, None], 0: np.array([4, 2])})
+    assert cut.shape == (2, 2, 3)
+    assert np.array_equal(cut.load(), np.stack([values[4, [3, 0]], values[2, [1, 2]]]))
+    assert b"".join(cut.blocks()) == cut.load().tobytes()
+    again = cut.take({0: np.array([1]), 2: np.array([2, 0])})
+    assert np.array_equal(again.load(), values[2, [1, 2]][None, :, [2, 0]])
+
+
 def test_a_random_cut_of_many_rows_equals_numpys() -> None:
     rng = np.random.default_rng(0)
     values = rng.standard_normal((4000, 1500)).astype(np.float32)  # more than one block of rows
@@ -113,7 +125,11 @@ def test_a_random_cut_of_many_rows_equals_numpys() -> None:
     assert np.array_equal(cut.load(), values[np.ix_(rows, columns)])
 
 
-@pytest.mark.parametrize("cuts", [{3: [0]}, {-1: [0]}, {0: [3]}, {0: [-1]}, {0: [[0, 1]]}], ids=str)
+@pytest.mark.parametrize(
+    "cuts",
+    [{3: [0]}, {-1: [0]}, {0: [3]}, {0: [-1]}, {0: [[0, 1]]}, {0: [[[0]], [[3]]]}, {0: [[[0] * 3]]}, {0: 1}],
+    ids=str,
+)
 def test_a_cut_outside_the_tensor_is_an_index_error(cuts: dict[int, list[int]]) -> None:
     weight = Weight(numpy_helper.from_array(np.zeros((3, 5, 2), np.float32), "w"))
     with pytest.raises(IndexError):

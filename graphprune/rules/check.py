@@ -16,7 +16,9 @@ import onnx
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
+from graphprune.blocks import Blocks
 from graphprune.cut import cut
+from graphprune.cuts import cuts_of, take
 from graphprune.errors import Refused
 from graphprune.model import Model, from_proto
 from graphprune.plan import Plan
@@ -26,6 +28,7 @@ from graphprune.solve import solve
 from graphprune.twin import twin
 
 TOGETHER = "all groups together"
+BY_BLOCKS = "a group whose blocks choose for themselves"
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Finding:
     """What came of one cut.
 
     Attributes:
-        group: the name of the group that was cut, or `TOGETHER`.
+        group: the name of the group that was cut, `TOGETHER`, or `BY_BLOCKS`.
         size: how many units it has, or how many groups there are.
         problem: '' where the cut and the masked operator agree, else the difference.
     """
@@ -60,6 +63,8 @@ def bare(proto: onnx.ModelProto, operands: Mapping[str, NDArray[Any]]) -> Model:
 def check(proto: onnx.ModelProto, operands: Mapping[str, NDArray[Any]], seed: int = 0) -> list[Finding]:
     """Cut every group of the operator and compare: each by itself, and then all of them at once.
 
+    Where the blocks of a group may choose for themselves, they also do so.
+
     The list is empty where nothing may be cut.
 
     Raises:
@@ -79,6 +84,11 @@ def check(proto: onnx.ModelProto, operands: Mapping[str, NDArray[Any]], seed: in
     ]
     if len(sizes) > 1:
         findings.append(Finding(TOGETHER, len(sizes), _compare(model, solution, Plan(stay, sizes))))
+    for name, found in solution.blocks.items():
+        if isinstance(found, Blocks):
+            rows = [generator.permutation(sizes[name])[: stay[name].size] for _ in range(found.count)]
+            plan = Plan({name: np.stack(rows).astype(np.int64)}, {name: sizes[name]})
+            findings.append(Finding(BY_BLOCKS, sizes[name], _compare(model, solution, plan)))
     return findings
 
 
@@ -111,10 +121,7 @@ def _stay(tensor: gs.Tensor, full: NDArray[Any], solution: Solution, plan: Plan)
         for output, axes in zip(applied.site.node.outputs, applied.outputs, strict=True):
             if output.name != tensor.name:
                 continue
-            for dim, axis in enumerate(axes or ()):
-                index = stays(axis)
-                if index is not None:
-                    full = np.take(full, index, axis=dim)
+            full = take(full, cuts_of(axes or (), stays))
     return full
 
 

@@ -8,8 +8,11 @@ from functools import cache
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto
 
+from graphprune.axes import find
+from graphprune.blocks import Blocks
 from graphprune.fold import fold
 from graphprune.groups import Group
 from graphprune.importance import score
@@ -42,6 +45,34 @@ def shuffled(groups: Iterable[Group], share: float) -> Plan:
         .astype(np.int64)
         for group in groups
     }
+    return Plan(keep, {group.name: group.size for group in groups})
+
+
+def free(solution: Solution) -> list[Group]:
+    """The groups whose blocks may choose for themselves."""
+    return [group for group in prunable(solution) if not isinstance(solution.blocks[group.name], str)]
+
+
+def by_blocks(solution: Solution, groups: Iterable[Group], share: float, seed: int = 0) -> Plan:
+    """A plan that keeps a random `share` of the units in random order, other ones in each block where it may.
+
+    Groups whose units are the blocks of others keep the same everywhere.
+    """
+    groups = list(groups)
+    generator = np.random.default_rng(seed)
+    keep: dict[str, NDArray[np.int64]] = {}
+    outer: set[int] = set()
+    for group in groups:
+        found = solution.blocks[group.name]
+        count = max(1, round(group.size * share))
+        blocks = found.count if isinstance(found, Blocks) and id(find(group.axis)) not in outer else 1
+        if isinstance(found, Blocks) and blocks > 1:
+            outer.add(id(found.outer))
+        rows = np.stack([generator.permutation(group.size)[:count] for _ in range(blocks)]).astype(np.int64)
+        keep[group.name] = rows if blocks > 1 else rows[0]
+    for group in groups:
+        if id(find(group.axis)) in outer:
+            keep[group.name] = np.atleast_2d(keep[group.name])[0]
     return Plan(keep, {group.name: group.size for group in groups})
 
 
