@@ -5,13 +5,11 @@ Run it with the environment that `make peers` builds:
     build/peers/torch-pruning/bin/python -m benchmarks.peers.torch_pruning_onnx model.onnx --data calib.npz \
         --macs 0.5 --importance taylor --scope global -o pruned.onnx
 
-onnxsim folds the computed shapes and pads before onnx2torch reads the file; batch norms stay, as in the
-modules that Torch-Pruning is written for. Importances are Torch-Pruning's own: `l2` is
-GroupMagnitudeImportance(p=2), `taylor` is GroupTaylorImportance with the gradients of the cross entropy to
-the classes that the unpruned model predicts, summed over all of the data. The layer whose units are the
-classes is ignored, and where a shortcut pads channels, which Torch-Pruning takes for an elementwise operator
-and crashes on, so are the layers that it joins. The ratio is bisected until the module's MACs lie under the
-target, at most half a percent of the original below.
+Importances are Torch-Pruning's own: `l2` is GroupMagnitudeImportance(p=2), `taylor` is GroupTaylorImportance
+with the gradients of the cross entropy to the classes that the unpruned model predicts, summed over all of
+the data. What the pruner is told to ignore is in `torch_pruning_source.py`; attention loses dims of heads.
+The ratio is bisected until the module's MACs lie under the target, at most half a percent of the original
+below.
 
 Prints one JSON object: status (`ok`, or `crash` and the error), versions, ratio, MACs, seconds. The exit
 status is 1 after a crash.
@@ -30,14 +28,15 @@ import sys
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
+from benchmarks.peers.torch_pruning_source import Source, convert, run, width
 from benchmarks.peers.torchvision_operators import declare
 
 PACKAGES = ("torch", "torch-pruning", "onnx2torch", "onnxsim", "onnx")
@@ -45,6 +44,7 @@ BATCH = 32
 STEPS = 14
 NEAR = 0.005
 OPSET = 17
+OUTPUT = "pruned_output"
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -61,79 +61,32 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-@dataclass(frozen=True)
-class Source:
-    """The module to prune, an example of its input, the names in its ONNX file, the layers to ignore."""
-
-    module: Any
-    example: Any
-    input: str
-    output: str
-    ignored: tuple[str, ...]
-
-
-def convert(torch: Any, path: Path, images: Any) -> Source:
-    """The module of the ONNX file at `path`."""
-    onnx, onnxsim, onnx2torch = (import_module(name) for name in ("onnx", "onnxsim", "onnx2torch"))
-    with contextlib.redirect_stdout(io.StringIO()):
-        model, _ = onnxsim.simplify(onnx.load(path), skipped_optimizers=["fuse_bn_into_conv"])
-    module: Any = onnx2torch.convert(model).eval()
-    example = torch.from_numpy(images[:1])
-    with torch.no_grad():
-        classes = module(example).shape[-1]
-    widths = {name: _width(torch, layer) for name, layer in module.named_modules()}
-    ignored = [[name for name, width in widths.items() if width == classes][-1]]
-    if _pads_channels(model):
-        ignored += _joined_by_pads(torch, module, example)
-    return Source(module, example, model.graph.input[0].name, model.graph.output[0].name, tuple(ignored))
-
-
-def _pads_channels(model: Any) -> bool:
-    """Whether a Pad of the model makes more channels (axis 1 of 4)."""
-    numpy_helper: Any = import_module("onnx.numpy_helper")
-    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-    pads = [constants[node.input[1]] for node in model.graph.node if node.op_type == "Pad"]
-    return any(len(pad) == 8 and (pad[1] or pad[5]) for pad in pads)
-
-
-def _joined_by_pads(torch: Any, module: Any, example: Any) -> list[str]:
-    """The convolutions whose output channels Torch-Pruning's graph joins to others through a pad."""
-    tp: Any = import_module("torch_pruning")
-    graph = tp.DependencyGraph().build_dependency(module, example)
-
-    def joined(layer: Any) -> bool:
-        group = graph.get_pruning_group(layer, tp.prune_conv_out_channels, [0])
-        return any("ConstantPad" in dependency.target.name for dependency, _ in group)
-
-    layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, torch.nn.Conv2d)}
-    return [name for name, layer in layers.items() if joined(layer)]
-
-
-def _width(torch: Any, layer: Any) -> int | None:
-    """The output units of a convolution or a linear layer."""
-    if isinstance(layer, torch.nn.Conv2d):
-        return int(layer.out_channels)
-    return int(layer.out_features) if isinstance(layer, torch.nn.Linear) else None
-
-
-def macs(torch: Any, module: Any, example: Any) -> int:
-    """Multiply-accumulates of the convolutions and linear layers of one run."""
+def macs(torch: Any, module: Any, example: list[Any]) -> int:
+    """Multiply-accumulates of the convolutions, linear layers and matrix products of one run."""
     total = 0
 
     def count(layer: Any, inputs: Any, output: Any) -> None:
         nonlocal total
-        total += output.numel() * layer.weight[0].numel()
+        weighted = width(torch, layer) is not None
+        total += output.numel() * (layer.weight[0].numel() if weighted else inputs[0].shape[-1])
 
-    hooks = [m.register_forward_hook(count) for m in module.modules() if _width(torch, m) is not None]
+    counted = [m for m in module.modules() if width(torch, m) is not None or type(m).__name__ == "OnnxMatMul"]
+    hooks = [layer.register_forward_hook(count) for layer in counted]
     with torch.no_grad():
-        module(example)
+        run(module, example)
     for hook in hooks:
         hook.remove()
     return total
 
 
 def gradients(torch: Any, source: Source, images: Any) -> list[Any]:
-    """The gradient of every parameter, over all images: cross entropy to the predicted classes."""
+    """The gradient of every parameter, over all images: cross entropy to the predicted classes.
+
+    Raises:
+        ValueError: the model has no classes.
+    """
+    if source.sequences:
+        raise ValueError("the gradients are those of the predicted classes, and an encoder has none")
     module, loss = source.module, torch.nn.functional
     module.zero_grad()
     scores = any(isinstance(layer, torch.nn.Softmax) for layer in module.modules())
@@ -171,6 +124,8 @@ def pruned(torch: Any, source: Source, options: argparse.Namespace, ratio: float
         source.example,
         importance=magnitude(p=2) if options.importance == "l2" else taylor(),
         pruning_ratio=ratio,
+        forward_fn=run,
+        num_heads={module.get_submodule(name): heads for name, heads in source.heads.items()},
         global_pruning=options.scope == "global",
         ignored_layers=[module.get_submodule(name) for name in source.ignored],
     ).step()
@@ -207,18 +162,24 @@ def search(
 
 
 def export(torch: Any, module: Any, source: Source, output: Path) -> None:
-    """Write the module as ONNX, with a batch of any size."""
+    """Write the module as ONNX, with a batch of any size, or of one for a model of sequences."""
+    axes = {} if source.sequences else {name: {0: "N"} for name in (*source.inputs, OUTPUT)}
     with contextlib.redirect_stdout(io.StringIO()):
         torch.onnx.export(
             module,
-            (source.example,),
+            tuple(source.example),
             str(output),
             dynamo=False,
             opset_version=OPSET,
-            input_names=[source.input],
-            output_names=[source.output],
-            dynamic_axes={source.input: {0: "N"}, source.output: {0: "N"}},
+            input_names=source.inputs,
+            output_names=[OUTPUT],
+            dynamic_axes=axes,
         )
+    model = onnx.ModelProto.FromString(output.read_bytes())
+    for node in model.graph.node:  # torch refuses names that are numbers
+        node.output[:] = [source.output if name == OUTPUT else name for name in node.output]
+    model.graph.output[0].name = source.output
+    output.write_bytes(model.SerializeToString())
 
 
 def attempt(options: argparse.Namespace) -> dict[str, Any]:
@@ -228,13 +189,13 @@ def attempt(options: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
     torch.manual_seed(0)
     with np.load(options.data) as data:
-        images = data[data.files[0]]
+        arrays = dict(data)
     try:
-        source = convert(torch, options.model, images)
+        source = convert(torch, options.model, arrays)
         slopes: list[Any] = []
         earlier = 0.0
         if options.importance == "taylor":
-            slopes, earlier = kept_gradients(torch, source, images, options.gradients)
+            slopes, earlier = kept_gradients(torch, source, arrays[source.inputs[0]], options.gradients)
         module, share, ratio = search(torch, source, options, slopes)
         export(torch, module, source, options.output)
     except Exception as error:  # noqa: BLE001  a crash of the peer's is a result
