@@ -59,6 +59,23 @@ def test_a_plan_says_what_it_is_to_somebody_who_reads_the_file() -> None:
     }
 
 
+def test_units_of_every_block_stand_in_rows_and_are_replayed(tmp_path: Path) -> None:
+    model, solution = solved("attention-separate")
+    rows = np.array([[1, 6, 2], [0, 7, 4], [5, 3, 2], [6, 0, 1]])
+    plan = Plan({"value": rows}, {"value": 8})
+    assert json.loads(plan.to_json())["groups"] == {"value": {"units": 8, "keep": rows.tolist()}}
+    assert same(plan, Plan.from_json(plan.to_json()))
+    save(model, tmp_path / "model.onnx")
+    (tmp_path / "plan.json").write_text(plan.to_json())
+    pipeline = f"fold,group,replay{{plan={tmp_path / 'plan.json'}}},cut,verify"
+    state = run(tmp_path / "model.onnx", pipeline)
+    assert state.verification is not None
+    assert state.verification.passed
+    save(state.result, tmp_path / "replayed.onnx")
+    save(cut(model, solution, plan).model, tmp_path / "cut.onnx")
+    assert (tmp_path / "replayed.onnx").read_bytes() == (tmp_path / "cut.onnx").read_bytes()
+
+
 def test_a_plan_that_removes_layers_alone_is_replayed(tmp_path: Path) -> None:
     save(from_proto(fill(RESIDUALS["basic blocks of a ResNet"].text)), tmp_path / "blocks.onnx")
     (tmp_path / "plan.json").write_text(Plan({}, {}, ("second",)).to_json())
