@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -19,7 +20,7 @@ def progress_bar(quiet: bool) -> Generator[Hook]:
     from rich.console import Console
 
     console = Console(stderr=True)
-    if quiet or not console.is_interactive:
+    if quiet or not (sys.stderr.isatty() and console.is_interactive):
         yield _ignore
         return
     from rich.progress import (
