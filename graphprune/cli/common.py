@@ -64,8 +64,15 @@ def shared(command: Command) -> Command:
 
 
 def listen(quiet: bool, verbose: bool, debug: bool) -> None:
-    """Send the log of graphprune to stderr, as much of it as was asked for."""
+    """Send the log of graphprune to stderr until the verb is done, as much of it as was asked for."""
     log = logging.getLogger("graphprune")
+    before = log.handlers[:], log.propagate, log.level
+
+    def restore() -> None:
+        log.handlers[:], log.propagate, level = before
+        log.setLevel(level)
+
+    click.get_current_context().call_on_close(restore)
     log.handlers.clear()
     handler = _Stderr()
     handler.setFormatter(_Line())

@@ -53,7 +53,7 @@ from graphprune.errors import GraphpruneError
         ("run model.onnx -o out.onnx", 2, "missing option", "run --help"),
         ("run model.onnx -o out.onnx -p fold,slect", 2, "no pass slect", "did you mean select"),
         ("run model.onnx -o out.onnx -p select{rato=1}", 2, "no option rato", "did you mean ratio"),
-        ("run model.onnx -o out.onnx -p fold,cut", 2, "cut needs the solution", "group makes it"),
+        ("run model.onnx -o out.onnx -p fold,cut", 2, "cut needs the solution", "put it before cut"),
         ("run model.onnx -o out.onnx -p fold{", 2, "the end at character", "write it like"),
         ("run model.onnx -o out.onnx -p fold --stop-after 2", 2, "--stop-after is 2", "give 1 to 1"),
         ("run model.onnx -o out.onnx -p fold --dump-after cut", 2, "--dump-after cut", "fold"),
