@@ -27,14 +27,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune import ridge
+from graphprune.clipped import Held
 from graphprune.cut import Cut
+from graphprune.downstream import Downstream, downstream
 from graphprune.feeds import Feeds
 from graphprune.linear import Linear, Rows, inputs, matrix, results
 from graphprune.linear_write import put
 from graphprune.makeup import Pair, pairs
 from graphprune.model import Model
 from graphprune.sampling import ROWS, Mask, masks, pick, rows_for
-from graphprune.shortcut import Shortcut, shortcut
 from graphprune.solution import Solution
 from graphprune.statistics import Tell
 from graphprune.walk import Walk
@@ -94,7 +95,10 @@ def compensate(
         Refused: a model cannot be run on the inputs.
     """
     items = pairs(solution, cut)
-    ways = {pair.number: shortcut(cut.model.graph, pair.after) for pair in items}
+    nodes = [id(pair.after.node) for pair in items]
+    ways = {
+        pair.number: downstream(cut.model.graph, pair.after, nodes[at + 1 :]) for at, pair in enumerate(items)
+    }
     seen: list[Mask] = []
 
     def noted() -> Iterable[Feeds]:
@@ -106,10 +110,7 @@ def compensate(
     with Walk(model, noted()) as original, Walk(cut.model, batches()) as smaller:
         side = _Side(original, smaller, seen)
         for pair in items:
-            original.want([pair.before.target])
-        for way in ways.values():
-            if way is not None:
-                original.want([way.sum])
+            original.want(_wanted(pair, ways[pair.number]))
         for done, pair in enumerate(items):
             fit = _fit(side, pair, ways[pair.number], by, rows)
             if fit is not None:
@@ -119,37 +120,51 @@ def compensate(
     return fits
 
 
-def _fit(side: _Side, pair: Pair, way: Shortcut | None, by: By, rows: int) -> Fit | None:
-    old, new = pair.before, pair.after
-    wanted = [old.target, *([way.sum] if way else [])]
-    needed = [new.source, *([way.other] if way else [])]
-    side.original.reach(wanted)
+def _wanted(pair: Pair, way: Downstream) -> list[str]:
+    """Return the tensors of the original that an operator is fitted to."""
+    return [pair.before.target, *([way.sum] if way.other else [])]
+
+
+def _fit(side: _Side, pair: Pair, way: Downstream, by: By, rows: int) -> Fit | None:
+    new = pair.after
+    needed = [new.source, *([way.other] if way.other else [])]
+    side.original.reach(_wanted(pair, way))
     side.smaller.reach(needed)
-    normal = ridge.Normal(new.blocks, new.columns, new.outputs)
+    normal, held = ridge.Normal(new.blocks, new.columns, new.outputs), Held()
     share = -(-rows_for(new.columns, rows) // side.original.count)
     for batch in range(side.original.count):
-        y = side.original.value(old.target, batch)
-        picks = pick(old, y, share, (pair.number, batch), side.masks[batch])
-        spatial = y.shape[2:] if new.node.op in ("Conv", "ConvTranspose") else ()
-        x = inputs(new, side.smaller.value(new.source, batch), spatial, picks)
-        if way is None:
-            normal.add(x, _chosen(results(old, y, picks), pair))
-        else:
-            total = _chosen(results(old, side.original.value(way.sum, batch), picks), pair)
-            other = np.broadcast_to(side.smaller.value(way.other, batch), _shape(y, new))
-            normal.add(x, way.before_sum(total - results(new, other, picks)))
-    side.original.drop(wanted)
+        x, y, low, high = _rows(side, pair, way, batch, share)
+        normal.add(x, y)
+        held.add(x, y, low, high)
+    side.original.drop(_wanted(pair, way))
     side.smaller.drop(needed)
     w, b = matrix(new)
     start = np.concatenate([w, b[:, None, :]], axis=1)
-    sums = normal.sums()
-    spread = _spread(normal)
+    spread = held.spread()
     if spread <= 0:
         return None
     fitted, strength = ridge.best(normal, start) if by == "lstsq" else (_rescaled(normal, start), 0.0)
+    if by == "lstsq" and way.clips:
+        fitted = held.refit(normal.sums()[0], start, fitted, strength)
     put(side.smaller.model.graph, new, fitted[:, :-1], fitted[:, -1])
-    errors = [ridge.error(each, *sums) / spread for each in (start, fitted)]
-    return Fit(new.node.name or new.target, errors[0], errors[1], strength)
+    return Fit(new.node.name or new.target, held.error(start) / spread, held.error(fitted) / spread, strength)
+
+
+def _rows(side: _Side, pair: Pair, way: Downstream, batch: int, share: int) -> tuple[Rows, Rows, Rows, Rows]:
+    """Return rows of X, the results that are wanted, and the bounds between which they matter."""
+    old, new = pair.before, pair.after
+    y = side.original.value(old.target, batch)
+    picks = pick(old, y, share, (pair.number, batch), side.masks[batch])
+    spatial = y.shape[2:] if new.node.op in ("Conv", "ConvTranspose") else ()
+    x = inputs(new, side.smaller.value(new.source, batch), spatial, picks)
+    if not way.other:
+        low, high = way.bounds(0.0, new.outputs)
+        return x, _chosen(results(old, y, picks), pair), low, high
+    total = _chosen(results(old, side.original.value(way.sum, batch), picks), pair)
+    added = np.broadcast_to(side.smaller.value(way.other, batch), _shape(y, new))
+    other = results(new, added, picks)
+    low, high = way.bounds(other, new.outputs)
+    return x, way.results(total, other, new.outputs), low, high
 
 
 def _chosen(full: Rows, pair: Pair) -> Rows:
@@ -161,13 +176,6 @@ def _shape(y: NDArray[np.generic], it: Linear) -> tuple[int, ...]:
     sizes = list(y.shape)
     sizes[it.target_dim] = it.blocks * it.outputs
     return tuple(sizes)
-
-
-def _spread(normal: ridge.Normal) -> float:
-    """Return the variance of Y, summed over outputs and rows."""
-    rows = sum(normal.rows)
-    means = normal.sums()[1][:, -1, :]
-    return float(sum(power.sum() for power in normal.power) - np.square(means).sum() / max(1, rows))
 
 
 def _rescaled(normal: ridge.Normal, start: Numbers) -> Numbers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
@@ -20,6 +21,8 @@ Target = tuple[str, str]
 """A pass and one of its options (kebab-case)."""
 Depth = Literal["plan", "cut", "verify"]
 
+_MOST_STEPS = 100
+
 OPTIONS: Mapping[str, tuple[Target, ...]] = {
     "ratio": (("select", "ratio"),),
     "target": (("select", "target"),),
@@ -35,6 +38,7 @@ OPTIONS: Mapping[str, tuple[Target, ...]] = {
     "samples": (("calibrate", "samples"),),
     "label-key": (("calibrate", "label-key"),),
     "compensate": (("compensate", "by"),),
+    "steps": (("advance", "steps"),),
     "plan": (("replay", "plan"),),
     "seed": (("score", "seed"), ("verify", "seed"), ("calibrate", "seed")),
     "shape": (("verify", "shape"), ("calibrate", "shape")),
@@ -60,6 +64,7 @@ def passes(
     and an option of a pass that does not run.
     """
     names = _names(values, depth)
+    values = {name: items for name, items in values.items() if name != "steps" or "advance" in names}
     chosen: dict[str, dict[str, tuple[Item, ...]]] = {name: {} for name in names}
     labels: dict[str, dict[str, str]] = {name: {} for name in names}
     for name, items in values.items():
@@ -75,7 +80,19 @@ def passes(
         for of, target in targets:
             chosen[of][target] = items
             labels[of][target] = f"{dashes}{name}"
+    if "advance" in names:
+        chosen["select"]["target"] = (Item(_share_of(values["target"], names.count("advance") + 1)),)
     return tuple(build(find(name), chosen[name], labels[name]) for name in names)
+
+
+def _share_of(target: tuple[Item, ...], steps: int) -> str:
+    """The target of one step, when all of them together are to meet the whole."""
+    text = ",".join(item.text for item in target).strip()
+    found = re.fullmatch(r"(\w+)\s*=\s*([0-9.]+)\s*(x|%)", text)
+    if found is None:
+        raise Usage(f"target '{text}' cannot be met in steps", "write a share, as macs=0.5x")
+    share = float(found[2]) / (100 if found[3] == "%" else 1)
+    return f"{found[1]}={share ** (1 / steps):.6g}x"
 
 
 def _names(values: Mapping[str, tuple[Item, ...]], depth: Depth) -> tuple[str, ...]:
@@ -90,7 +107,21 @@ def _names(values: Mapping[str, tuple[Item, ...]], depth: Depth) -> tuple[str, .
         choose = ("score", *(["influence"] if judge else []), *(["probe"] if spread else []), "select")
     cut = {"plan": (), "cut": ("cut",), "verify": ("cut", "verify")}[depth]
     mend = ("compensate",) if with_data and cut else ()
-    return ("fold", "group", *(["calibrate"] if with_data else []), *choose, *cut, *mend)
+    first = ("fold", "group", *(["calibrate"] if with_data else []))
+    further = _steps(values.get("steps")) - 1
+    if further and not (with_data and "target" in values and "plan" not in values):
+        raise Usage("steps need calibration data and a target", "give --data and --target")
+    if not further:
+        return (*first, *choose, *cut, *mend)
+    step = (*choose, "cut", "compensate", "advance")
+    return (*first, *(step * further), *choose, "compose", *cut, *mend)
+
+
+def _steps(items: tuple[Item, ...] | None) -> int:
+    text = "1" if not items else items[0].text
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_STEPS:
+        raise Usage(f"steps is '{text}'", f"give a whole number from 1 to {_MOST_STEPS}")
+    return int(text)
 
 
 def prune(model: Model | Path | str, *, verify: bool = True, **values: object) -> State:
@@ -98,7 +129,8 @@ def prune(model: Model | Path | str, *, verify: bool = True, **values: object) -
 
     Options are those of `graphprune prune`, with underscores: `ratio`, `target`, `scope`, `importance`,
     `only`, `ignore`, `ratio_for`, `max_ratio`, `min_units`, `round_to`, `plan` (a path), `seed`, `shape`,
-    `rtol`, `atol`, `allow_noop`, and with calibration data `data`, `samples`, `label_key`, `compensate`.
+    `rtol`, `atol`, `allow_noop`, and with calibration data `data`, `samples`, `label_key`,
+    `compensate`, `steps`.
 
     Raises `Usage` for a wrong option, `Refused` where nothing can be pruned, `Negative` where a target cannot
     be reached or the result is not exact.

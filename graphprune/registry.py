@@ -18,8 +18,10 @@ from typing import Any, cast
 from graphprune.errors import Environment, Usage
 from graphprune.nearest import did_you_mean
 from graphprune.options import options
+from graphprune.passes.advance import Advance
 from graphprune.passes.calibrate import Calibrate
 from graphprune.passes.compensate import Compensate
+from graphprune.passes.compose import Compose
 from graphprune.passes.cut import Cut
 from graphprune.passes.fold import Fold
 from graphprune.passes.group import Group
@@ -41,6 +43,8 @@ BUILTIN: tuple[type[Pass], ...] = (
     Probe,
     Select,
     Replay,
+    Advance,
+    Compose,
     Cut,
     Verify,
     Compensate,

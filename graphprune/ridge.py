@@ -1,7 +1,7 @@
 """Least squares from sums: the normal equations of X W + b = Y, gathered batch by batch.
 
-Sums are float64; a product of one batch is float32. Rows are dealt to two halves in turn, so that the
-strength of the ridge can be chosen by how well one half predicts the other (two-fold cross-validation).
+Sums are float64; a product of one batch is float32. Rows are dealt to two halves of different samples, so
+that the strength of the ridge can be chosen by how well one predicts the other (two-fold cross-validation).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from graphprune.errors import Refused
 from graphprune.linear import Rows
 
 Sums = NDArray[np.float64]
-STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Ridges that are tried, as shares of the mean of the diagonal of X'X."""
 _MANY = 2048
 """Columns from which on fewer are tried, since each takes the time of two systems of this size."""
@@ -55,17 +55,19 @@ class Normal:
         self.rows = [0, 0]
 
     def add(self, x: Rows, y: Rows) -> None:
-        """Add rows: X [blocks, rows, columns], Y [blocks, rows, outputs].
+        """Add rows, in the order of the samples: X [blocks, rows, columns], Y [blocks, rows, outputs].
 
         Raises:
             Refused: a value is not finite, or its square is not. The sums are as they were.
         """
         one = np.ones((*x.shape[:2], 1), np.float32)
         full = np.concatenate([x, one], axis=2)
-        first = sum(self.rows) % 2  # batches of one row go to the halves in turn, too
+        middle = x.shape[1] // 2
+        # Of batches of one row every other goes to the first half.
+        middle += (sum(self.rows) + 1) % 2 * (x.shape[1] % 2)
         parts: list[tuple[Rows, Rows, Sums]] = []
-        for half in range(2):
-            a, b = full[:, half ^ first :: 2], y[:, half ^ first :: 2]
+        for part in (slice(0, middle), slice(middle, None)):
+            a, b = full[:, part], y[:, part]
             turned = a.transpose(0, 2, 1)
             with np.errstate(over="ignore", invalid="ignore"):
                 parts.append((turned @ a, turned @ b, np.square(b, dtype=np.float64).sum(axis=1)))
@@ -75,7 +77,8 @@ class Normal:
             self.gram[half] += gram
             self.cross[half] += cross
             self.power[half] += power
-            self.rows[half] += full[:, half ^ first :: 2].shape[1]
+        self.rows[0] += middle
+        self.rows[1] += x.shape[1] - middle
 
     def sums(self) -> tuple[Sums, Sums, Sums]:
         """Return `gram`, `cross` and `power` of both halves together."""
@@ -95,17 +98,22 @@ def solve(gram: Sums, cross: Sums, start: Sums, strength: float) -> Sums:
         start: W and b, [blocks, columns + 1, outputs].
         strength: above 0.
     """
-    blocks, size, _ = gram.shape
-    diagonal = np.einsum("bkk->bk", gram)
-    ridge = strength * diagonal[:, :-1].sum(axis=1) / max(1, size - 1)
+    size = gram.shape[1]
+    push = pushes(gram, strength)
     out = np.empty_like(start)
-    for block in range(blocks):
-        push = np.full(size, ridge[block])
-        push[-1] = _BIAS * diagonal[block, -1]
-        push = np.maximum(push, _TINY)
+    for block in range(len(gram)):
         left = gram[block].copy()
-        left.flat[:: size + 1] += push
-        out[block] = np.linalg.solve(left, cross[block] + push[:, None] * start[block])
+        left.flat[:: size + 1] += push[block]
+        out[block] = np.linalg.solve(left, cross[block] + push[block, :, None] * start[block])
+    return out
+
+
+def pushes(gram: Sums, strength: float) -> Sums:
+    """Return what the ridge adds to X'X's diagonal, [blocks, columns + 1]; next to nothing for the bias."""
+    diagonal = np.einsum("bkk->bk", gram)
+    ridge = strength * diagonal[:, :-1].mean(axis=1, keepdims=True)
+    push = np.concatenate([np.repeat(ridge, gram.shape[1] - 1, axis=1), _BIAS * diagonal[:, -1:]], axis=1)
+    out: Sums = np.maximum(push, _TINY)
     return out
 
 
@@ -116,7 +124,7 @@ def error(w: Sums, gram: Sums, cross: Sums, power: Sums) -> float:
 
 
 def strengths(columns: int) -> tuple[float, ...]:
-    """Return the strengths to try: the three in the middle where there are many columns."""
+    """Return the strengths to try: those in the middle where there are many columns."""
     return STRENGTHS[1:-1] if columns > _MANY else STRENGTHS
 
 

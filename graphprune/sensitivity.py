@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune.cut import cut
 from graphprune.errors import Refused
 from graphprune.feeds import Feeds
 from graphprune.groups import Group
+from graphprune.ir import is_default_domain
 from graphprune.layers import Layer
 from graphprune.makeup import make_up
 from graphprune.model import Model
 from graphprune.plan import Plan
+from graphprune.probes import expose
 from graphprune.runtime import run, session
 from graphprune.solution import Solution
 from graphprune.statistics import Statistics, Tell
@@ -44,8 +48,12 @@ class Sensitivity:
     errors: Mapping[float, float]
 
 
+_SATURATING = frozenset(("LogSoftmax", "Sigmoid", "Softmax"))
+_PASSING = frozenset(("Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"))
+
+
 def output_error(model: Model, batches: Sequence[Feeds]) -> Judge:
-    """Return the judge that compares outputs with those of `model`.
+    """Return the judge that compares outputs with those of `model`, in front of a last softmax or sigmoid.
 
     It gives the squared error over the variance of each floating-point output over samples and positions, on
     average over these outputs: 0 is the original, 1 is as bad as its mean.
@@ -53,8 +61,8 @@ def output_error(model: Model, batches: Sequence[Feeds]) -> Judge:
     Raises:
         Refused: the model cannot be run on the batches, or has no such output.
     """
-    with session(model, optimised=True) as opened:
-        expected = [run(opened, feeds) for feeds in batches]
+    names = _judged(model.graph)
+    expected = _run(model, names, batches)
     chosen = [number for number, value in enumerate(expected[0]) if value.dtype.kind in "fV"]
     if not chosen:
         raise Refused("the model has no output of floating-point numbers", "judge by a --metric")
@@ -62,19 +70,44 @@ def output_error(model: Model, batches: Sequence[Feeds]) -> Judge:
 
     def judge(candidate: Model) -> float:
         total = np.zeros(len(chosen))
-        with session(candidate, optimised=True) as opened:
-            for feeds, values in zip(batches, expected, strict=True):
-                found = run(opened, feeds)
-                for at, number in enumerate(chosen):
-                    apart = found[number].astype(np.float64) - values[number].astype(np.float64)
-                    total[at] += np.square(apart).sum()
+        for found, values in zip(_run(candidate, names, batches), expected, strict=True):
+            for at, number in enumerate(chosen):
+                apart = found[number].astype(np.float64) - values[number].astype(np.float64)
+                total[at] += np.square(apart).sum()
         errors = np.divide(total, spread, out=np.zeros_like(total), where=np.array(spread) > 0)
         return float(errors.mean()) if np.isfinite(errors).all() else float("inf")
 
     return judge
 
 
-def _spread(values: Sequence[NDArray[np.generic]]) -> float:
+def _judged(graph: gs.Graph) -> list[str]:
+    """Return for each output the tensor that is judged: what a last softmax or sigmoid gets, or itself."""
+    names: list[str] = []
+    for output in graph.outputs:
+        seen, tensor = output, output
+        while len(tensor.inputs) == 1 and is_default_domain(tensor.inputs[0]):
+            node: gs.Node = tensor.inputs[0]
+            if node.op not in _SATURATING | _PASSING or isinstance(node.inputs[0], gs.Constant):
+                break
+            tensor = node.inputs[0]
+            if node.op in _SATURATING:
+                seen = tensor
+        # The sum of a layer that goes is no longer there.
+        kept = [maker.op not in ("Add", "Sum") for maker in seen.inputs]
+        names.append(seen.name if kept == [True] else output.name)
+    return names
+
+
+def _run(model: Model, names: Sequence[str], batches: Sequence[Feeds]) -> list[list[NDArray[Any]]]:
+    """Run a model and return the tensors `names` of each batch."""
+    outputs = [tensor.name for tensor in model.graph.outputs]
+    with session(expose(model, [name for name in names if name not in outputs]), optimised=True) as opened:
+        made = [each.name for each in opened.get_outputs()]
+        at = [made.index(name) for name in names]
+        return [[values[number] for number in at] for values in (run(opened, feeds) for feeds in batches)]
+
+
+def _spread(values: Sequence[NDArray[Any]]) -> float:
     flat = np.concatenate([value.astype(np.float64).reshape(-1) for value in values])
     return float(np.square(flat - flat.mean()).sum())
 
@@ -108,10 +141,7 @@ def measure(
     count = len(groups) + len(layers)
 
     def judged(plan: Plan) -> float:
-        made = cut(model, solution, plan)
-        if statistics is not None:
-            make_up(solution, made, statistics, "obs")
-        return judge(made.model)
+        return judged_plan(model, solution, plan, judge, statistics)
 
     for group in groups:
         order = np.argsort(-scores[group.name], kind="stable")
@@ -129,3 +159,13 @@ def measure(
         if tell is not None:
             tell(len(found), count)
     return found
+
+
+def judged_plan(
+    model: Model, solution: Solution, plan: Plan, judge: Judge, statistics: Statistics | None
+) -> float:
+    """Return how bad the model is under a plan, with the weights made up where there are statistics."""
+    made = cut(model, solution, plan)
+    if statistics is not None:
+        make_up(solution, made, statistics, "obs")
+    return judge(made.model)

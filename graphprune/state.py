@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from graphprune.sensitivity import Sensitivity
     from graphprune.solution import Solution
     from graphprune.statistics import Statistics
+    from graphprune.steps import Step
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class State:
         cut: the smaller model, and what was cut at each node.
         verification: how the smaller model compares with the masked one.
         compensated: the smaller model with weights that make up for what went.
+        steps: the steps of pruning that were taken before the present one.
         facts: what passes want to tell the reader of the record of a run, by pass name; JSON values.
     """
 
@@ -52,6 +54,7 @@ class State:
     cut: Cut | None = None
     verification: Verification | None = None
     compensated: Model | None = None
+    steps: tuple[Step, ...] | None = None
     facts: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
