@@ -7,7 +7,9 @@ for, so that memory holds those of one operator at a time.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,12 +58,10 @@ class Moments:
 class Statistics:
     """The moments of the linear operators of a graph, by their positions in it."""
 
-    def __init__(self, folder: Path, numbers: Iterable[int], samples: int, owner: object = None) -> None:
-        """`owner` is kept as long as the files are needed."""
+    def __init__(self, folder: Path, numbers: Iterable[int], samples: int) -> None:
         self.folder = folder
         self.numbers = frozenset(numbers)
         self.samples = samples
-        self._owner = owner
 
     def __contains__(self, number: int) -> bool:
         return number in self.numbers
@@ -82,16 +82,22 @@ def collect(
     Args:
         model: the model.
         batches: its inputs.
-        folder: where the results go; a temporary folder without it.
+        folder: where the results go; without it, a folder that goes with the statistics.
         tell: is told of the progress.
 
     Raises:
         Refused: the model cannot be run on the inputs.
         Usage: they lead to values that are not finite.
     """
-    owner = tempfile.TemporaryDirectory(prefix="graphprune-") if folder is None else None
-    where = Path(owner.name) if folder is None and owner is not None else folder
-    assert where is not None
+    if folder is None:
+        own = Path(tempfile.mkdtemp(prefix="graphprune-"))
+        try:
+            found = collect(model, batches, folder=own, tell=tell)
+        except BaseException:
+            shutil.rmtree(own, ignore_errors=True)
+            raise
+        weakref.finalize(found, shutil.rmtree, own, ignore_errors=True)
+        return found
     items = list(linears(model.graph))
     counts: list[int] = []
     seen: list[Mask] = []
@@ -105,10 +111,10 @@ def collect(
     with Walk(model, noted()) as walk:
         for done, (number, it) in enumerate(items):
             walk.reach([it.source, it.target])
-            moments = _moments(walk, number, it, seen)
+            moments = _moments(walk, number, it, seen, counts)
             walk.drop([it.source, it.target])
             np.savez(
-                where / f"{number}.npz",
+                folder / f"{number}.npz",
                 covariance=moments.covariance,
                 mean=moments.mean,
                 power=moments.power,
@@ -117,10 +123,10 @@ def collect(
             )
             if tell is not None:
                 tell(done + 1, len(items))
-    return Statistics(where, (number for number, _ in items), sum(counts), owner)
+    return Statistics(folder, (number for number, _ in items), sum(counts))
 
 
-def _moments(walk: Walk, number: int, it: Linear, seen: Sequence[Mask]) -> Moments:
+def _moments(walk: Walk, number: int, it: Linear, seen: Sequence[Mask], counts: Sequence[int]) -> Moments:
     grams = np.zeros((2, it.blocks, it.columns, it.columns))
     totals = np.zeros((2, it.blocks, it.columns))
     power = np.zeros((it.blocks, it.outputs))
@@ -129,12 +135,18 @@ def _moments(walk: Walk, number: int, it: Linear, seen: Sequence[Mask]) -> Momen
     for batch in range(walk.count):
         y = walk.value(it.target, batch)
         picks = pick(it, y, share, (number, batch), seen[batch])
+        if not picks.size:
+            continue
         spatial = y.shape[2:] if it.node.op in ("Conv", "ConvTranspose") else ()
         x = inputs(it, walk.value(it.source, batch), spatial, picks)
-        power += np.square(results(it, y, picks), dtype=np.float64).sum(axis=1)
         # Rows are in the order of the samples: the two halves see other samples.
-        for half, part in enumerate((x[:, : picks.size // 2], x[:, picks.size // 2 :])):
-            grams[half] += part.transpose(0, 2, 1) @ part
+        middle = picks.size // 2
+        if middle == 0 or counts[batch] == 1:
+            middle = picks.size if rows[0] <= rows[1] else 0
+        power += np.square(results(it, y, picks), dtype=np.float64).sum(axis=1)
+        for half, part in enumerate((x[:, :middle], x[:, middle:])):
+            with np.errstate(over="ignore", invalid="ignore"):
+                grams[half] += part.transpose(0, 2, 1) @ part
             totals[half] += part.sum(axis=1, dtype=np.float64)
             rows[half] += part.shape[1]
     if not rows.sum():

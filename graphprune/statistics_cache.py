@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -11,14 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from graphprune.calibration import Calibration
-from graphprune.ir import constants
+from graphprune.ir import body_constants, constants
 from graphprune.linear import linears
 from graphprune.model import Model, outline
 from graphprune.sampling import PER_COLUMN, ROWS
 from graphprune.statistics import Statistics, Tell, collect
 from graphprune.weights import Weight, stored
 
-VERSION = 2
+VERSION = 3
 MOST = 4 << 30
 """Bytes that the cache may hold; the entries that were not used for longest go first."""
 _DONE = "done"
@@ -45,7 +46,8 @@ def gathered(
     place = folder() / key(model, samples)
     numbers = [number for number, _ in linears(model.graph)]
     if (place / _DONE).is_file():
-        (place / _DONE).touch()
+        with contextlib.suppress(OSError):  # a cache that may be read only
+            (place / _DONE).touch()
         return Statistics(place, numbers, int((place / _DONE).read_text() or 0))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,7 @@ def key(model: Model, samples: Calibration) -> str:
     for part in (VERSION, ROWS, PER_COLUMN, samples.data.fingerprint, samples.batch):
         digest.update(f"{part}\0".encode())
     digest.update(outline(model).graph.SerializeToString(deterministic=True))
-    for tensor in constants(model.graph):
+    for tensor in (*constants(model.graph), *body_constants(model.graph)):
         held = stored(tensor)
         if isinstance(held, Weight):
             for block in held.blocks():
