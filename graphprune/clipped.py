@@ -43,7 +43,7 @@ class Held:
         return float(np.sum(np.square(seen, dtype=np.float64)) - y.shape[1] * np.sum(np.square(mean)))
 
     def refit(self, gram: Sums, start: Sums, w: Sums, strength: float) -> Sums:
-        """Return the best of `w` and what comes of fitting again and again from it.
+        """Return the best of `start`, `w`, and what comes of fitting again and again from `w`.
 
         Args:
             gram: X'X over the same rows.
@@ -55,7 +55,7 @@ class Held:
         turned = x.transpose(0, 2, 1)
         push = pushes(gram, strength)
         inverse = np.linalg.inv(gram + push[:, :, None] * np.eye(gram.shape[1]))
-        best, least = w, np.inf
+        best, least = start, self.error(start)
         for _ in range(ROUNDS):
             fit = x @ w.astype(np.float32)
             error = _error(fit, y, low, high)
