@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.cut import Cut
-from graphprune.linear import Linear, linear, matrix
+from graphprune.linear import Linear, fixed_names, linear, matrix
 from graphprune.linear_write import put
 from graphprune.shrinkage import shrunk
 from graphprune.solution import Solution
@@ -58,11 +58,12 @@ class Pair:
 def pairs(solution: Solution, cut: Cut) -> list[Pair]:
     """Return the linear operators of the original that the smaller graph still has, in order."""
     living = {id(node) for node in cut.model.graph.nodes}
+    fixed = fixed_names(solution.graph)
     found: list[Pair] = []
     for number, (old, new) in enumerate(zip(solution.graph.nodes, cut.nodes, strict=True)):
         if id(new) not in living:
             continue
-        before, after = linear(old), linear(new)
+        before, after = linear(old, fixed), linear(new, fixed)
         if not isinstance(before, Linear) or not isinstance(after, Linear):
             continue
         trace = cut.traces[number]
@@ -74,8 +75,8 @@ def pairs(solution: Solution, cut: Cut) -> list[Pair]:
         outputs = _apart(made, before.blocks, before.outputs, after.outputs)
         if channels is None or outputs is None:
             continue
-        blocks = channels[0] if len(channels[0]) <= len(outputs[0]) else outputs[0]
-        if len(blocks) != after.blocks:
+        blocks = channels[0] if fed is not None else outputs[0]
+        if len(blocks) != after.blocks or not {*blocks} <= {*channels[0]} & {*outputs[0]}:
             continue
         taps = np.arange(before.taps)
         columns = (_rows(channels, blocks)[:, :, None] * before.taps + taps).reshape(len(blocks), -1)
@@ -93,14 +94,16 @@ def _apart(kept: Index | None, blocks: int, size: int, left: int) -> tuple[Index
     if kept is None:
         return np.arange(blocks), np.broadcast_to(np.arange(size), (blocks, size))
     of, inner = np.divmod(kept, size)
-    living = np.unique(of)
+    living = of[np.sort(np.unique(of, return_index=True)[1])]  # a plan may put blocks in another order
     if any(np.sum(of == block) != left for block in living):
         return None
     return living, np.stack([inner[of == block] for block in living])
 
 
 def _rows(parts: tuple[Index, Index], blocks: Index) -> Index:
-    return parts[1][np.searchsorted(parts[0], blocks)]
+    """Return what stays in each of `blocks`."""
+    place = {int(block): at for at, block in enumerate(parts[0])}
+    return parts[1][[place[int(block)] for block in blocks]]
 
 
 def make_up(solution: Solution, cut: Cut, statistics: Statistics, by: Literal["bias", "obs"]) -> int:

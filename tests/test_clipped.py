@@ -73,7 +73,7 @@ def test_results_that_are_wanted_within_the_bounds_are_fitted_as_ever() -> None:
 
 
 def test_a_clipped_fit_is_no_worse_than_the_start() -> None:
-    """One result far below the bound, where 0.1 is wanted, drags least squares away from a start that fits."""
+    """One result far below, where 0.1 is wanted, drags least squares away from a start that fits."""
     x = np.concatenate([[-100.0], np.zeros(5), np.ones(5)]).astype(np.float32).reshape(1, -1, 1)
     y = np.concatenate([[0.1], np.full(5, 0.5), np.ones(5)]).astype(np.float32).reshape(1, -1, 1)
     start, plain, found = fits(x, y, 0.0, np.inf, np.array([[[0.5], [0.5]]]))
