@@ -74,7 +74,8 @@ def test_a_product_without_a_bias_gets_one_and_the_graph_stays_valid() -> None:
     assert [output.name for output in proto.graph.output] == ["y"]
 
 
-# Networks in which what goes is a copy of what stays: (text, weights that hold units, dimension, group, gone).
+# Networks in which what goes is a copy: (text, weights that hold units and along which dimension, group,
+# units that go, units that they are copies of).
 COPIES: dict[str, tuple[str, tuple[tuple[str, int], ...], str, list[int], list[int]]] = {
     "mlp": (MLP, (("w0", 1), ("b0", 0)), "first", [3, 4], [1, 2]),
     "conv": (
