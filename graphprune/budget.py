@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.allocate import Curve, Price, allocate, levels
-from graphprune.choice import LAYERS, Choice, most, plan_of, rounded
+from graphprune.choice import Choice, most, open_layers, plan_of, rounded
 from graphprune.cost import cost
 from graphprune.errors import Negative, Refused
 from graphprune.groups import Group
-from graphprune.layers import layers
 from graphprune.plan import Plan
+from graphprune.ranking import kept, prices
 from graphprune.solution import Solution
 from graphprune.target import read_target
 
@@ -63,7 +63,7 @@ def _give_back(
     """
 
     def kept(group: Group, source: Plan) -> int:
-        return source.keep[group.name].size if group.name in source.keep else group.size
+        return source.keep[group.name].shape[-1] if group.name in source.keep else group.size
 
     open_groups = [group for group in groups if kept(group, generous) > kept(group, plan)]
     for group in sorted(open_groups, key=lambda group: kept(group, plan) / group.size)[:most]:
@@ -100,11 +100,11 @@ def spread(
         if group.name in sensitivities and sensitivities[group.name].errors
     ]
     names = [curve.name for curve in curves]
-    whole = [layer for layer in layers(solution) if LAYERS in choice.only and layer.name in sensitivities]
+    whole = [layer for layer in open_layers(solution, choice) if layer.name in sensitivities]
     curves += [Curve(each.name, (1, 0), (0.0, sensitivities[each.name].errors[1.0])) for each in whole]
     if not curves:
         raise Refused("nothing can be pruned: no group was measured", "see `graphprune inspect MODEL`")
-    aim = limit
+    aim, reached = limit, 0
     for _ in range(_TRIES):
         price = Price(solution, what, names, whole)
         plan = _planned(
@@ -123,20 +123,19 @@ def spread(
 
 
 def _curve(group: Group, scores: Numbers, measured: Mapping[float, float], choice: Choice) -> Curve:
-    errors = levels(np.cumsum(np.sort(scores)), measured, group.size)
+    errors = levels(np.cumsum(prices(scores)), measured, group.size)
     least = rounded(group, group.size - most(group, choice), choice)
     keeps = [stay for stay in range(group.size, least - 1, -1) if rounded(group, stay, choice) == stay]
     keeps = keeps if keeps[:1] == [group.size] else [group.size, *keeps]
     return Curve(group.name, tuple(keeps), tuple(float(errors[group.size - stay]) for stay in keeps))
 
 
-def _planned(kept: Mapping[str, int], scores: Mapping[str, Numbers], solution: Solution) -> Plan:
+def _planned(stays: Mapping[str, int], scores: Mapping[str, Numbers], solution: Solution) -> Plan:
     keep: dict[str, NDArray[np.int64]] = {}
     gone: list[str] = []
-    for name, stay in kept.items():
+    for name, stay in stays.items():
         if name not in scores:
             gone.append(name)
         else:
-            order = np.argsort(-scores[name], kind="stable")
-            keep[name] = np.sort(order[:stay]).astype(np.int64)
+            keep[name] = kept(scores[name], stay)
     return Plan(keep, {name: solution.group(name).size for name in keep}, tuple(gone))

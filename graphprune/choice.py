@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from graphprune.errors import Usage
 from graphprune.groups import KINDS, Group
 from graphprune.ir import subgraphs
+from graphprune.layers import Layer, layers
 from graphprune.plan import Plan
+from graphprune.ranking import kept, prices
 from graphprune.solution import Solution
 
 Numbers = NDArray[np.float64]
@@ -111,6 +113,17 @@ def candidates(solution: Solution, choice: Choice) -> list[Group]:
     return [group for group in allowed if group.name in names]
 
 
+def open_layers(solution: Solution, choice: Choice) -> list[Layer]:
+    """Return the layers that may go, where layers are among the kinds: those that no glob leaves alone."""
+    if LAYERS not in choice.only:
+        return []
+    return [
+        layer
+        for layer in layers(solution)
+        if not any(fnmatchcase(layer.name, glob) for glob in choice.ignore)
+    ]
+
+
 def _matches(group: Group, globs: Sequence[str]) -> bool:
     """Whether a glob names the group, a constant in which it stands, or an operator that makes its units."""
     if not globs:
@@ -123,6 +136,7 @@ def _matches(group: Group, globs: Sequence[str]) -> bool:
 def _check_globs(solution: Solution, choice: Choice) -> None:
     """Refuse a glob that names nothing in the model: a typing error would go unnoticed."""
     names = [group.name for group in solution.groups]
+    names += [layer.name for layer in layers(solution)] if LAYERS in choice.only else []
     for node in solution.graph.nodes:
         names += [node.name, *(tensor.name for tensor in node.inputs if isinstance(tensor, gs.Constant))]
     for option, globs in (("ignore", choice.ignore), ("ratio-for", tuple(choice.ratio_for))):
@@ -160,9 +174,7 @@ def plan_of(groups: Sequence[Group], scores: Mapping[str, Numbers], choice: Choi
         stay = rounded(group, group.size - remove, choice)
         if stay >= group.size:
             continue
-        # Of equal scores the later unit goes, on every machine: the sort is stable.
-        order = np.argsort(-scores[group.name], kind="stable")
-        keep[group.name] = np.sort(order[:stay]).astype(np.int64)
+        keep[group.name] = kept(scores[group.name], stay)
     return Plan(keep, {group.name: group.size for group in groups if group.name in keep})
 
 
@@ -202,7 +214,7 @@ def _ranked(
 ) -> dict[int, int]:
     """Rank all units of these groups together; the lowest go, up to what each group may lose."""
     owner = np.concatenate([np.full(groups[i].size, i) for i in members])
-    value = np.concatenate([scores[groups[i].name] for i in members])
+    value = np.concatenate([prices(scores[groups[i].name]) for i in members])
     budget = floor(owner.size * min(choice.ratio, choice.max_ratio) + _SLACK)
     amounts = dict.fromkeys(members, 0)
     for index in owner[np.argsort(value, kind="stable")]:

@@ -18,6 +18,8 @@ from graphprune.statistics import Statistics, Tell
 
 By = Literal["lstsq", "obs", "bn", "bias", "none"]
 _JUDGED = 64
+_WORTH = 0.99
+"""New weights are kept where they bring the error below this share of what it was."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Compensated:
         return {
             "by": by,
             **errors,
-            "kept": self.after < self.before,
+            "kept": self.after < _WORTH * self.before,
             **(summary(self.fits) if self.fits else {}),
         }
 
@@ -75,6 +77,7 @@ def compensated(
     if by == "bias" or by == "obs":
         make_up(solution, working, statistics, by)
     else:
-        fits = compensate(model, solution, working, samples.all, by=by, rows=rows, tell=tell)
+        fits = compensate(model, solution, working, samples.fitted, by=by, rows=rows, tell=tell)
     after = judge(working.model)
-    return Compensated(working.model if after < before else cut.model, before, after, tuple(fits))
+    better = after < _WORTH * before
+    return Compensated(working.model if better else cut.model, before, after, tuple(fits))

@@ -24,11 +24,14 @@ class Use:
         number: the position of the operator in the graph.
         it: the operator.
         units: for each column of X the unit that it belongs to, or -1; int64, [blocks, columns].
+        outer: where the group's units are chosen block by block, the block that each column belongs to; None
+            where they are not, or where the columns do not tell.
     """
 
     number: int
     it: Linear
     units: Index
+    outer: Index | None = None
 
 
 def uses(solution: Solution) -> dict[str, tuple[Use, ...]]:
@@ -51,8 +54,20 @@ def uses(solution: Solution) -> dict[str, tuple[Use, ...]]:
             name = group_of.get(key)
             if name is not None and key not in carried:
                 lie = units(axis, leaf).reshape(it.blocks, it.channels)
-                found.setdefault(name, []).append(Use(number, it, np.repeat(lie, it.taps, axis=1)))
+                outer = block_of(solution, name, axis)
+                if outer is not None:
+                    outer = np.repeat(outer.reshape(it.blocks, it.channels), it.taps, axis=1)
+                found.setdefault(name, []).append(Use(number, it, np.repeat(lie, it.taps, axis=1), outer))
     return {name: tuple(items) for name, items in found.items()}
+
+
+def block_of(solution: Solution, name: str, axis: Axis) -> Index | None:
+    """Return for each position of a dimension the block of the group that it belongs to, if it tells."""
+    held = solution.blocks[name]
+    if isinstance(held, str):
+        return None
+    outer = {id(find(leaf)): leaf for leaf in leaves(axis)}.get(id(find(held.outer)))
+    return None if outer is None else units(axis, outer)
 
 
 def along(axes: Axes, dim: int) -> Axis:

@@ -26,11 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.axes import find, leaves
-from graphprune.consumers import Use, along, uses
+from graphprune.consumers import Use, along, block_of, uses
+from graphprune.groups import Group
 from graphprune.importance import Scores, score
 from graphprune.linear import linears, matrix
 from graphprune.obs import Consumer, eliminate
-from graphprune.positions import units
+from graphprune.positions import Index, units
 from graphprune.shrinkage import shrunk
 from graphprune.solution import Solution
 from graphprune.statistics import Statistics, Tell
@@ -42,7 +43,8 @@ CRITERIA: tuple[By, ...] = get_args(By)
 
 def read_criterion(name: str) -> By:
     """Return the criterion called `name`; KeyError where there is none."""
-    return {str(by): by for by in CRITERIA}[name]
+    known: dict[str, By] = dict(zip(CRITERIA, CRITERIA, strict=True))
+    return known[name]
 
 
 def score_on_data(solution: Solution, statistics: Statistics, by: By, tell: Tell | None = None) -> Scores:
@@ -60,10 +62,13 @@ def score_on_data(solution: Solution, statistics: Statistics, by: By, tell: Tell
     open_ = [group for group in solution.groups if group.prunable]
     for done, group in enumerate(open_):
         here = [use for use in felt.get(group.name, ()) if use.number in statistics]
+        rows = _rows(solution, group, here)
         if here and by == "obs":
-            values[group.name] = eliminate(_consumers(here, statistics), group.size).scores()
+            path = eliminate(_consumers(here, statistics, group.size, rows), rows * group.size)
+            values[group.name] = _shaped(path.scores(), rows)
         elif here:
-            values[group.name] = _mean(_numbers(use, statistics, by, group.size) for use in here)
+            parts = (_numbers(use, statistics, by, group.size, rows) for use in here)
+            values[group.name] = _shaped(_mean(parts), rows)
         if tell is not None:
             tell(done + 1, len(open_))
     rest = [group.name for group in open_ if group.name not in values]
@@ -79,18 +84,36 @@ def score_on_data(solution: Solution, statistics: Statistics, by: By, tell: Tell
     return Scores(by, values, notes)
 
 
-def _consumers(here: Sequence[Use], statistics: Statistics) -> list[Consumer]:
+def _rows(solution: Solution, group: Group, here: Sequence[Use]) -> int:
+    """Return how many blocks choose for themselves; 1 where the group's units are the same in all of them."""
+    held = solution.blocks[group.name]
+    return 1 if isinstance(held, str) or any(use.outer is None for use in here) else held.count
+
+
+def _shaped(scores: Numbers, rows: int) -> Numbers:
+    return scores if rows == 1 else scores.reshape(rows, -1)
+
+
+def _columns(use: Use, size: int, rows: int) -> Index:
+    """Return for each column the unit it belongs to, those of one block behind those of another; or -1."""
+    if rows == 1 or use.outer is None:
+        return use.units
+    return np.where(use.units >= 0, use.outer * size + use.units, -1)
+
+
+def _consumers(here: Sequence[Use], statistics: Statistics, size: int, rows: int) -> list[Consumer]:
     found: list[Consumer] = []
     for use in here:
         moments = statistics.moments(use.number)
         weight, _ = matrix(use.it)
+        columns = _columns(use, size, rows)
         for block in range(use.it.blocks):
             gram = shrunk(moments.covariance[block], float(moments.effective[block]))
-            found.append(Consumer(gram, weight[block], use.units[block]))
+            found.append(Consumer(gram, weight[block], columns[block]))
     return found
 
 
-def _numbers(use: Use, statistics: Statistics, by: By, size: int) -> Numbers:
+def _numbers(use: Use, statistics: Statistics, by: By, size: int, rows: int) -> Numbers:
     moments = statistics.moments(use.number)
     weight, _ = matrix(use.it)
     if by == "activation":
@@ -100,8 +123,9 @@ def _numbers(use: Use, statistics: Statistics, by: By, size: int) -> Numbers:
     else:
         variance = np.diagonal(moments.covariance, axis1=1, axis2=2)
         numbers = variance * np.square(weight).sum(axis=2)
-    inside = use.units >= 0
-    sums: Numbers = np.bincount(use.units[inside], weights=numbers[inside], minlength=size).astype(np.float64)
+    columns = _columns(use, size, rows)
+    inside = columns >= 0
+    sums: Numbers = np.bincount(columns[inside], weights=numbers[inside], minlength=rows * size).astype(float)
     return np.sqrt(sums) if by == "activation" else sums
 
 
@@ -125,10 +149,16 @@ def _made(solution: Solution, statistics: Statistics, names: Sequence[str]) -> d
             name = group_of.get(key)
             if name is None:
                 continue
-            lie = units(axis, leaf)
+            lie, size, rows = units(axis, leaf), solution.group(name).size, 1
+            held, outer = solution.blocks[name], block_of(solution, name, axis)
+            if outer is not None and not isinstance(held, str):
+                lie, rows = np.where(lie >= 0, outer * size + lie, -1), held.count
             power = statistics.moments(number).power.reshape(-1)
-            size = solution.group(name).size
-            sums = np.bincount(lie[lie >= 0], weights=power[lie >= 0], minlength=size)
-            root = np.sqrt(sums / sums.mean()) if sums.mean() > 0 else np.sqrt(sums)
+            sums = np.bincount(lie[lie >= 0], weights=power[lie >= 0], minlength=rows * size)
+            root = _shaped(np.sqrt(sums / sums.mean()) if sums.mean() > 0 else np.sqrt(sums), rows)
+            if name in found and found[name].shape != root.shape:
+                found[name], root = (
+                    each if each.ndim == 1 else each.mean(axis=0) for each in (found[name], root)
+                )
             found[name] = found[name] * root if name in found else root
     return found

@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from graphprune.bind import Axes
 from graphprune.cut import Cut
 from graphprune.linear import Linear, fixed_names, linear, matrix
 from graphprune.linear_write import put
@@ -84,8 +85,8 @@ def pairs(solution: Solution, cut: Cut) -> list[Pair]:
     return found
 
 
-def _kept(cuts: dict[int, Index], dim: int, axes: object) -> Index | None:
-    rank = len(axes) if isinstance(axes, tuple | list) else 0
+def _kept(cuts: dict[int, Index], dim: int, axes: Axes | None) -> Index | None:
+    rank = len(axes or ())
     return cuts.get(dim if dim >= 0 else dim + rank)
 
 

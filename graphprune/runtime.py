@@ -34,6 +34,8 @@ def session(model: Model, *, optimised: bool = False) -> Generator[ort.Inference
     """
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    # Threads that spin between runs take the processor from what works on the results.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if not optimised:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     size = _weight_bytes(model)

@@ -7,9 +7,8 @@ from dataclasses import replace
 from math import floor
 
 from graphprune import budget
-from graphprune.choice import LAYERS, Choice, Numbers, candidates, plan_of, why_nothing
+from graphprune.choice import LAYERS, Choice, Numbers, candidates, open_layers, plan_of, why_nothing
 from graphprune.errors import Refused, Usage
-from graphprune.layers import layers
 from graphprune.plan import Plan
 from graphprune.sensitivity import Sensitivity
 from graphprune.solution import Solution
@@ -55,10 +54,11 @@ def select(
 
 def _layers(solution: Solution, scores: Mapping[str, Numbers], choice: Choice) -> tuple[str, ...]:
     """Return the layers that go at the ratio: those that change least what passes them."""
-    names = [layer.name for layer in layers(solution) if layer.name in scores]
+    open_ = open_layers(solution, choice)
+    names = [layer.name for layer in open_ if layer.name in scores]
     if choice.target:
         raise Usage("a target with layers needs measurements", "give calibration data with --data")
-    if not names and layers(solution):
+    if not names and open_:
         raise Usage("layers are judged by what they do on data", "give calibration data with --data")
     most = floor(len(names) * min(choice.ratio, choice.max_ratio) + 1e-9)
     falling = sorted(names, key=lambda name: float(scores[name][0]))

@@ -20,6 +20,7 @@ from graphprune.makeup import make_up
 from graphprune.model import Model
 from graphprune.plan import Plan
 from graphprune.probes import expose
+from graphprune.ranking import kept
 from graphprune.runtime import run, session
 from graphprune.solution import Solution
 from graphprune.statistics import Statistics, Tell
@@ -144,13 +145,12 @@ def measure(
         return judged_plan(model, solution, plan, judge, statistics)
 
     for group in groups:
-        order = np.argsort(-scores[group.name], kind="stable")
         errors: dict[float, float] = {}
         for share in shares:
             stay = group.size - round(share * group.size)
             if 0 < stay < group.size:
-                kept = np.sort(order[:stay]).astype(np.int64)
-                errors[share] = judged(Plan({group.name: kept}, {group.name: group.size}))
+                keep = {group.name: kept(scores[group.name], stay)}
+                errors[share] = judged(Plan(keep, {group.name: group.size}))
         found.append(Sensitivity(group.name, group.kind, group.size, errors))
         if tell is not None:
             tell(len(found), count)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from graphprune.choice import LAYERS, candidates, why_nothing
+from graphprune.choice import LAYERS, candidates, open_layers, why_nothing
 from graphprune.errors import Refused, Usage
 from graphprune.fidelity import fidelity
 from graphprune.judging import Judging, open_judging
-from graphprune.layers import layers
 from graphprune.metrics import open_metric
 from graphprune.options import Item
 from graphprune.passes.score import Score
@@ -127,11 +125,7 @@ def report(
     state = run(chain[:upto], state, hooks)
     solution = made(state.solution, "solution")
     groups = candidates(solution, replace(choice, target="macs=1x"))
-    branches = [
-        layer
-        for layer in layers(solution)
-        if LAYERS in choice.only and not any(fnmatchcase(layer.name, glob) for glob in choice.ignore)
-    ]
+    branches = open_layers(solution, choice)
     if not groups and not branches:
         raise Refused("nothing can be pruned: " + why_nothing(solution, choice), "see `graphprune inspect`")
     by = _measure(state, judging, data)

@@ -14,14 +14,14 @@ labels where the data has them, or else to the class that the model itself says,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.consumers import uses
+from graphprune.consumers import Use, uses
 from graphprune.data import Batch
 from graphprune.data_importance import score_on_data
 from graphprune.duplicate import duplicate
@@ -122,7 +122,7 @@ def score_by_taylor(
     )
 
 
-def _gated(model: Model, felt: Any, gates: dict[str, Numbers]) -> Model:
+def _gated(model: Model, felt: Mapping[str, tuple[Use, ...]], gates: dict[str, Numbers]) -> Model:
     """Return the model with the inputs of operators that sum over units multiplied by the units' gates."""
     graph = duplicate(model.graph)
     factors: dict[int, tuple[Linear, Numbers]] = {}

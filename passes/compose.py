@@ -14,7 +14,7 @@ class Compose:
 
     name: ClassVar[str] = "compose"
     needs: ClassVar[tuple[str, ...]] = ("steps", "plan")
-    gives: ClassVar[tuple[str, ...]] = ("model", "solution", "statistics", "plan")
+    gives: ClassVar[tuple[str, ...]] = ()
 
     def run(self, state: State) -> State:
         """The state with the first model, and `plan` for it."""

@@ -32,13 +32,13 @@ class Probe:
 
     def run(self, state: State) -> State:
         """The state with `sensitivities`."""
-        from graphprune.layers import layers
+        from graphprune.choice import Choice, candidates, open_layers
         from graphprune.progress import counted
-        from graphprune.select import Choice, candidates
         from graphprune.sensitivity import measure, output_error
 
         solution, model = made(state.solution, "solution"), made(state.model, "model")
-        groups = candidates(solution, Choice(only=self.only, ignore=self.ignore, target="macs=1x"))
+        choice = Choice(only=self.only, ignore=self.ignore, target="macs=1x")
+        groups = candidates(solution, choice)
         batches = list(made(state.calibration, "calibration").held_out(self.probes))
         with counted("probe") as tell:
             found = measure(
@@ -46,7 +46,7 @@ class Probe:
                 solution,
                 made(state.scores, "scores").values,
                 groups,
-                layers(solution) if "layers" in self.only else (),
+                open_layers(solution, choice),
                 output_error(model, batches),
                 statistics=state.statistics,
                 tell=tell,
