@@ -88,7 +88,7 @@ def sentence_similarity(model: Path | bytes, data: Data, original: Path | None) 
 EMBEDDING = "461"
 
 
-def _classes(model: Path | bytes, data: Data) -> NDArray[np.uint8]:
+def classes_of_pixels(model: Path | bytes, data: Data) -> NDArray[np.uint8]:
     """The class of each pixel, sample by sample: all scores at once would take gigabytes."""
     feeds = _inputs(data)
     count = len(next(iter(feeds.values())))
@@ -102,14 +102,14 @@ def _classes(model: Path | bytes, data: Data) -> NDArray[np.uint8]:
 def pixel_agreement(model: Path | bytes, data: Data, original: Path | None) -> float:
     """The mean, over the classes that the original finds, of the overlap (IoU) of the two models' pixels."""
     assert original is not None
-    wanted, found = _reference(original, _classes, data), _classes(model, data)
+    wanted, found = _reference(original, classes_of_pixels, data), classes_of_pixels(model, data)
     shared = [
         np.sum((wanted == c) & (found == c)) / np.sum((wanted == c) | (found == c)) for c in np.unique(wanted)
     ]
     return float(np.mean(shared))
 
 
-def _detections(model: Path | bytes, data: Data) -> NDArray[np.int64]:
+def detections(model: Path | bytes, data: Data) -> NDArray[np.int64]:
     """The best class at each place of the three score maps, (N, places); -1 where it scores too little."""
     scores = np.concatenate([o for o in outputs(model, _inputs(data), batch=1) if o.shape[-1] == 80], axis=1)
     return np.where(scores.max(-1) >= SCORE, scores.argmax(-1), -1)
@@ -118,7 +118,7 @@ def _detections(model: Path | bytes, data: Data) -> NDArray[np.int64]:
 def detection_agreement(model: Path | bytes, data: Data, original: Path | None) -> float:
     """Of the places where either model detects something, the share where both detect the same class."""
     assert original is not None
-    wanted, found = _reference(original, _detections, data), _detections(model, data)
+    wanted, found = _reference(original, detections, data), detections(model, data)
     either = (wanted >= 0) | (found >= 0)
     return _mean(wanted[either] == found[either]) if either.any() else 1.0
 

@@ -50,12 +50,22 @@ def graphprune(*options: str, data: bool = False) -> Method:
     return method
 
 
+FLAP = ("--importance", "fluctuation", "--compensate", "bias")
+"""An et al. 2024: units whose inputs fluctuate least go, and their means move into the bias."""
+
 METHODS: dict[str, Method] = {
+    "graphprune": graphprune(data=True),
+    "graphprune-steps": graphprune("--steps", "2", data=True),
     "graphprune-l2": graphprune("--importance", "l2"),
+    "flap-local": graphprune(*FLAP, "--scope", "local", data=True),
+    "flap-global": graphprune(*FLAP, "--scope", "global", data=True),
 }
 """graphprune's own, by name. `benchmarks/accuracy_peers.py` has the others'."""
 
 SHOWN: dict[str, tuple[str, ...]] = {
-    "graphprune, l2": ("graphprune-l2",),
+    "graphprune": ("graphprune",),
+    "graphprune, 2 steps": ("graphprune-steps",),
+    "plain l2": ("graphprune-l2",),
+    "FLAP": ("flap-local", "flap-global"),
 }
 """The rows of the table, and the methods of which the best is shown in each."""
