@@ -19,7 +19,7 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune.axes import Axis, Form, find, leaves
-from graphprune.cost import macs_of, open_leaves
+from graphprune.cost import cost, macs_of, open_leaves
 from graphprune.layers import Layer
 from graphprune.solution import Solution
 from graphprune.target import What
@@ -78,7 +78,11 @@ class Price:
                     touched.update(self._leaf[id(x)] for x in leaves(axis) if id(x) in self._leaf)
             for name in touched:
                 self._nodes[name].append(number)
-        self.total = sum(self._node(number) for number in range(len(solution.nodes)))
+        if what == "macs":
+            self.total = sum(self._node(number) for number in range(len(solution.nodes)))
+        else:  # bodies of If, Loop and Scan hold constants as well
+            whole = cost(solution)
+            self.total = float(whole.params if what == "params" else whole.bytes)
 
     def saved(self, name: str, keep: int) -> float:
         """Return what is saved if the group `name` keeps `keep` units from here on."""
@@ -175,4 +179,5 @@ def levels(errors: Numbers, measured: Mapping[float, float], size: int) -> Numbe
         beyond = whole > x[-1]
         slope = y[-1] / max(x[-1], 1e-12)
         out[beyond] = y[-1] + slope * (whole[beyond] - x[-1])
+    out[0] = 0.0  # also where the first units to go cost the consumers nothing
     return np.maximum.accumulate(out)
