@@ -5,7 +5,7 @@ whole model, the step with the smallest rise of error per cost saved is taken ag
 convex hulls of the curves, until the budget is met. (For additive errors and costs this greedy walk is
 optimal up to the last step: Fox 1966, *Discrete optimization via marginal analysis*. What a step saves
 depends on the steps before it, since the cost of an operator is a product of its axes; it is computed anew
-each time.)
+each time.) In the end groups keep again what the last step has saved too much.
 """
 
 from __future__ import annotations
@@ -152,7 +152,34 @@ def allocate(price: Price, curves: Sequence[Curve], limit: float) -> dict[str, i
                 break
         at[curve.name] = step
         price.take(curve.name, curve.keeps[step])
+    _give_back(price, curves, at, limit)
     return {curve.name: curve.keeps[at[curve.name]] for curve in curves if at[curve.name]}
+
+
+def _give_back(price: Price, curves: Sequence[Curve], at: dict[str, int], limit: float) -> None:
+    """Let groups keep again what fits below the limit, where this lowers the error most, until nothing does.
+
+    The last step may save more than it must: a head, or a channel of a wide image, is much of a small model.
+    """
+    while True:
+        best: tuple[float, Curve, int] | None = None
+        for curve in curves:
+            here = at[curve.name]
+            low, high = 0, here
+            while low < high:
+                middle = (low + high) // 2
+                if price.total - price.saved(curve.name, curve.keeps[middle]) <= limit:
+                    high = middle
+                else:
+                    low = middle + 1
+            fall = curve.errors[here] - curve.errors[low]
+            if low < here and (best is None or fall > best[0]):
+                best = (fall, curve, low)
+        if best is None:
+            return
+        _, curve, step = best
+        at[curve.name] = step
+        price.take(curve.name, curve.keeps[step])
 
 
 def _next(curve: Curve, here: int) -> int:
