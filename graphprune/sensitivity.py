@@ -93,8 +93,11 @@ def _judged(graph: gs.Graph) -> list[str]:
             tensor = node.inputs[0]
             if node.op in _SATURATING:
                 seen = tensor
-        # The sum of a layer that goes is no longer there.
-        kept = [maker.op not in ("Add", "Sum") for maker in seen.inputs]
+        # The sum of a layer that goes is no longer there; that with a bias is.
+        kept = [
+            maker.op not in ("Add", "Sum") or any(isinstance(each, gs.Constant) for each in maker.inputs)
+            for maker in seen.inputs
+        ]
         names.append(seen.name if kept == [True] else output.name)
     return names
 
