@@ -87,8 +87,9 @@ def merge(content: dict[str, Any], row: dict[str, Any]) -> None:
 
 
 def best(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The row with the best accuracy, or one that failed if all did."""
-    whole = [row for row in rows if "accuracy" in row]
+    """The most accurate row of those that reach the target, or of all; one that failed if all did."""
+    models = [row for row in rows if "accuracy" in row]
+    whole = [row for row in models if row["report"].get("status") != "short"] or models
     return max(whole, key=lambda row: row["accuracy"]) if whole else next(iter(rows), None)
 
 

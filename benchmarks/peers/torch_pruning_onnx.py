@@ -58,6 +58,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--importance", choices=("l2", "taylor"), default="l2")
     parser.add_argument("--gradients", type=Path, help="where they are kept for the next run")
     parser.add_argument("--scope", choices=("local", "global"), default="local")
+    parser.add_argument("--inner", action="store_true", help="leave channels alone that additions tie")
     return parser.parse_args(arguments)
 
 
@@ -191,7 +192,7 @@ def attempt(options: argparse.Namespace) -> dict[str, Any]:
     with np.load(options.data) as data:
         arrays = dict(data)
     try:
-        source = convert(torch, options.model, arrays)
+        source = convert(torch, options.model, arrays, inner=options.inner)
         slopes: list[Any] = []
         earlier = 0.0
         if options.importance == "taylor":

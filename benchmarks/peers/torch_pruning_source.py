@@ -35,8 +35,10 @@ class Source:
     sequences: bool
 
 
-def convert(torch: Any, path: Path, data: Mapping[str, NDArray[Any]]) -> Source:
+def convert(torch: Any, path: Path, data: Mapping[str, NDArray[Any]], *, inner: bool = False) -> Source:
     """The module of the ONNX file at `path`; of several outputs the last is kept.
+
+    With `inner`, layers whose channels are tied to those of other layers by an addition are to be ignored.
 
     The layer whose units are the classes, or the embedding, is to be ignored. So are the layers that a pad of
     channels joins, which Torch-Pruning takes for an elementwise operator, and those of a model of sequences
@@ -61,8 +63,8 @@ def convert(torch: Any, path: Path, data: Mapping[str, NDArray[Any]]) -> Source:
         units = module(*example).shape[-1]
     widths = {name: width(torch, layer) for name, layer in module.named_modules()}
     ignored = [[name for name, found in widths.items() if found == units][-1]]
-    if _pads_channels(model):
-        ignored += _joined_by_pads(torch, module, example)
+    if inner or _pads_channels(model):
+        ignored += _joined(torch, module, example, added=inner)
     if sequences:
         ignored += [
             n for n in widths if widths[n] and n not in heads and not _cuts(torch, module, example, n)
@@ -125,16 +127,19 @@ def run(module: Any, example: Any) -> Any:
     return module(*example)
 
 
-def _joined_by_pads(torch: Any, module: Any, example: list[Any]) -> list[str]:
-    """The convolutions whose output channels Torch-Pruning's graph joins to others through a pad."""
+def _joined(torch: Any, module: Any, example: list[Any], *, added: bool) -> list[str]:
+    """The convolutions whose channels Torch-Pruning's graph joins to others': by a pad, or by anything."""
     tp: Any = import_module("torch_pruning")
     graph = tp.DependencyGraph().build_dependency(module, example, forward_fn=run)
 
     def joined(layer: Any) -> bool:
         group = graph.get_pruning_group(layer, tp.prune_conv_out_channels, [0])
-        return any("ConstantPad" in dependency.target.name for dependency, _ in group)
+        handlers = [d.handler.__name__ for d, _ in group if d.target.module in dense]
+        padded = not added and any("ConstantPad" in d.target.name for d, _ in group)
+        return padded or (added and handlers.count("prune_out_channels") > 1)
 
     layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, torch.nn.Conv2d)}
+    dense = {layer for layer in layers.values() if layer.groups == 1}
     return [name for name, layer in layers.items() if joined(layer)]
 
 
