@@ -15,35 +15,39 @@ from graphprune.linear import Rows
 from graphprune.ridge import Sums, pushes
 
 ROUNDS = 5
+ROWS_A_COLUMN = 8
+"""Where there are fewer rows, a fit through the activation follows them too closely."""
 Bound = NDArray[np.float32]
 
 
 class Held:
-    """The rows of one operator with their bounds, for another look at them."""
+    """The rows of one operator with their bounds, batch by batch, for another look at them."""
 
     def __init__(self) -> None:
         self._parts: list[tuple[Rows, Rows, Bound, Bound]] = []
 
     def add(self, x: Rows, y: Rows, low: Bound, high: Bound) -> None:
         """Keep rows: X [blocks, rows, columns], Y and bounds [blocks, rows, outputs] (or 1 row for all)."""
-        one = np.ones((*x.shape[:2], 1), np.float32)
-        bounds = (np.broadcast_to(low, y.shape), np.broadcast_to(high, y.shape))
-        self._parts.append((np.concatenate([x, one], axis=2), y, *bounds))
+        self._parts.append((x, y, low, high))
 
     def error(self, w: Sums) -> float:
         """Return |clip(X W) - clip(Y)|^2."""
-        x, y, low, high = self._whole()
-        return _error(x @ w.astype(np.float32), y, low, high)
+        narrow = w.astype(np.float32)
+        return sum(_error(_times(x, narrow), y, low, high) for x, y, low, high in self._parts)
 
     def spread(self) -> float:
         """Return the variance of clip(Y), summed over outputs and rows."""
-        _, y, low, high = self._whole()
-        seen = np.clip(y, low, high)
-        mean = seen.mean(axis=1, dtype=np.float64)
-        return float(np.sum(np.square(seen, dtype=np.float64)) - y.shape[1] * np.sum(np.square(mean)))
+        first = np.zeros(1)
+        second, rows = 0.0, 0
+        for _, y, low, high in self._parts:
+            seen = np.clip(y, low, high)
+            first = first + seen.sum(axis=1, dtype=np.float64)
+            second += float(np.vdot(seen, seen))
+            rows += y.shape[1]
+        return float(second - np.sum(np.square(first)) / max(1, rows))
 
     def refit(self, gram: Sums, start: Sums, w: Sums, strength: float) -> Sums:
-        """Return the best of `start`, `w`, and what comes of fitting again and again from `w`.
+        """Return the best of `start`, `w` and what comes of fitting again and again from it.
 
         Args:
             gram: X'X over the same rows.
@@ -51,30 +55,32 @@ class Held:
             w: the fit without regard to bounds.
             strength: the ridge.
         """
-        x, y, low, high = self._whole()
-        turned = x.transpose(0, 2, 1)
         push = pushes(gram, strength)
         inverse = np.linalg.inv(gram + push[:, :, None] * np.eye(gram.shape[1]))
         best, least = start, self.error(start)
         for _ in range(ROUNDS):
-            fit = x @ w.astype(np.float32)
-            error = _error(fit, y, low, high)
+            cross = push[:, :, None] * start
+            error = 0.0
+            narrow = w.astype(np.float32)
+            for x, y, low, high in self._parts:
+                fit = _times(x, narrow)
+                error += _error(fit, y, low, high)
+                aim = np.where(y <= low, np.minimum(fit, low), np.where(y >= high, np.maximum(fit, high), y))
+                cross[:, :-1] += x.transpose(0, 2, 1) @ aim
+                cross[:, -1] += aim.sum(axis=1, dtype=np.float64)
             if error < least:
                 best, least = w, error
-            np.copyto(fit, np.minimum(fit, low), where=y <= low)
-            np.copyto(fit, np.maximum(fit, high), where=y >= high)
-            np.copyto(fit, y, where=(y > low) & (y < high))
-            w = inverse @ (turned @ fit + push[:, :, None] * start)
+            w = inverse @ cross
         return w if self.error(w) < least else best
 
-    def _whole(self) -> tuple[Rows, Rows, Bound, Bound]:
-        if len(self._parts) > 1:
-            joined = (np.concatenate(arrays, axis=1) for arrays in zip(*self._parts, strict=True))
-            x, y, low, high = joined
-            self._parts = [(x, y, low, high)]
-        return self._parts[0]
+
+def _times(x: Rows, w: Rows) -> Rows:
+    fit: Rows = x @ w[:, :-1]
+    fit += w[:, -1:]
+    return fit
 
 
 def _error(fit: Rows, y: Rows, low: Bound, high: Bound) -> float:
-    apart = np.clip(fit, low, high) - np.clip(y, low, high)
-    return float(np.sum(np.square(apart), dtype=np.float64))
+    apart = np.clip(fit, low, high)
+    apart -= np.clip(y, low, high)
+    return float(np.vdot(apart, apart))

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune import ridge
-from graphprune.clipped import Held
+from graphprune.clipped import ROWS_A_COLUMN, Held
 from graphprune.cut import Cut
 from graphprune.downstream import Downstream, downstream
 from graphprune.feeds import Feeds
@@ -133,9 +133,11 @@ def _fit(side: _Side, pair: Pair, way: Downstream, by: By, rows: int) -> Fit | N
     normal, held = ridge.Normal(new.blocks, new.columns, new.outputs), Held()
     share = -(-rows_for(new.columns, rows) // side.original.count)
     for batch in range(side.original.count):
-        x, y, low, high = _rows(side, pair, way, batch, share)
-        normal.add(x, y)
-        held.add(x, y, low, high)
+        rows_of = _rows(side, pair, way, batch, share)
+        if rows_of is not None:
+            x, y, low, high = rows_of
+            normal.add(x, y, alone=side.original.value(pair.before.target, batch).shape[:1] == (1,))
+            held.add(x, y, low, high)
     side.original.drop(_wanted(pair, way))
     side.smaller.drop(needed)
     w, b = matrix(new)
@@ -144,17 +146,21 @@ def _fit(side: _Side, pair: Pair, way: Downstream, by: By, rows: int) -> Fit | N
     if spread <= 0:
         return None
     fitted, strength = ridge.best(normal, start) if by == "lstsq" else (_rescaled(normal, start), 0.0)
-    if by == "lstsq" and way.clips:
+    if by == "lstsq" and way.clips and sum(normal.rows) >= ROWS_A_COLUMN * new.columns:
         fitted = held.refit(normal.sums()[0], start, fitted, strength)
     put(side.smaller.model.graph, new, fitted[:, :-1], fitted[:, -1])
     return Fit(new.node.name or new.target, held.error(start) / spread, held.error(fitted) / spread, strength)
 
 
-def _rows(side: _Side, pair: Pair, way: Downstream, batch: int, share: int) -> tuple[Rows, Rows, Rows, Rows]:
-    """Return rows of X, the results that are wanted, and the bounds between which they matter."""
+def _rows(
+    side: _Side, pair: Pair, way: Downstream, batch: int, share: int
+) -> tuple[Rows, Rows, Rows, Rows] | None:
+    """Return rows of X, the results that are wanted, and the bounds between which they matter, if any."""
     old, new = pair.before, pair.after
     y = side.original.value(old.target, batch)
     picks = pick(old, y, share, (pair.number, batch), side.masks[batch])
+    if not picks.size:
+        return None
     spatial = y.shape[2:] if new.node.op in ("Conv", "ConvTranspose") else ()
     x = inputs(new, side.smaller.value(new.source, batch), spatial, picks)
     if not way.other:

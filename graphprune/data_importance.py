@@ -64,7 +64,7 @@ def score_on_data(solution: Solution, statistics: Statistics, by: By, tell: Tell
         here = [use for use in felt.get(group.name, ()) if use.number in statistics]
         rows = _rows(solution, group, here)
         if here and by == "obs":
-            path = eliminate(_consumers(here, statistics, group.size, rows), rows * group.size)
+            path = eliminate(_consumers(here, statistics, group.size, rows), rows * group.size, ridge=0.0)
             values[group.name] = _shaped(path.scores(), rows)
         elif here:
             parts = (_numbers(use, statistics, by, group.size, rows) for use in here)

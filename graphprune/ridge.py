@@ -54,8 +54,10 @@ class Normal:
         self.power = [np.zeros((self.blocks, self.outputs)) for _ in range(2)]
         self.rows = [0, 0]
 
-    def add(self, x: Rows, y: Rows) -> None:
+    def add(self, x: Rows, y: Rows, *, alone: bool = False) -> None:
         """Add rows, in the order of the samples: X [blocks, rows, columns], Y [blocks, rows, outputs].
+
+        Rows that are `alone`, all of one sample, go to one half; halves take turns.
 
         Raises:
             Refused: a value is not finite, or its square is not. The sums are as they were.
@@ -65,6 +67,8 @@ class Normal:
         middle = x.shape[1] // 2
         # Of batches of one row every other goes to the first half.
         middle += (sum(self.rows) + 1) % 2 * (x.shape[1] % 2)
+        if alone:
+            middle = x.shape[1] if self.rows[0] <= self.rows[1] else 0
         parts: list[tuple[Rows, Rows, Sums]] = []
         for part in (slice(0, middle), slice(middle, None)):
             a, b = full[:, part], y[:, part]

@@ -19,7 +19,7 @@ from graphprune.sampling import PER_COLUMN, ROWS
 from graphprune.statistics import Statistics, Tell, collect
 from graphprune.weights import Weight, stored
 
-VERSION = 3
+VERSION = 4
 MOST = 4 << 30
 """Bytes that the cache may hold; the entries that were not used for longest go first."""
 _DONE = "done"

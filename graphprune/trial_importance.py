@@ -157,6 +157,11 @@ class _Loss:
         total, count = 0.0, 0
         for labels, logits in zip(self._labels, self._logits(model), strict=True):
             shifted = logits - logits.max(axis=1, keepdims=True)
+            if labels.shape != (len(logits),) or not 0 <= labels.min() <= labels.max() < logits.shape[1]:
+                raise Usage(
+                    f"labels of the data are not classes of 0 to {logits.shape[1] - 1}, one a sample",
+                    "leave them out to judge by the classes that the model says",
+                )
             norm = np.log(np.exp(shifted).sum(axis=1))
             total += float((norm - shifted[np.arange(len(labels)), labels]).sum())
             count += len(labels)

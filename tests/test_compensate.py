@@ -234,7 +234,6 @@ def test_padding_is_not_fitted() -> None:
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
 
 
-@pytest.mark.xfail(strict=True, reason="a batch without rows to look at cannot be taken apart into blocks")
 def test_a_batch_that_is_all_padding_is_passed_by() -> None:
     text = """g (float[n, s, 6] x, int64[n, s] attention_mask) => (float[n, s, 3] y, int64[n, s] m)
         <float[6, 8] w0, float[8, 3] w1>
