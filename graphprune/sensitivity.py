@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from graphprune.cut import cut
 from graphprune.errors import Refused
 from graphprune.feeds import Feeds
+from graphprune.fitting.makeup import make_up
+from graphprune.fitting.statistics import Statistics, Tell
 from graphprune.groups import Group
 from graphprune.ir import is_default_domain
 from graphprune.layers import Layer
-from graphprune.makeup import make_up
 from graphprune.model import Model
 from graphprune.plan import Plan
 from graphprune.probes import expose
 from graphprune.ranking import kept
 from graphprune.runtime import run, session
 from graphprune.solution import Solution
-from graphprune.statistics import Statistics, Tell
 
 Numbers = NDArray[np.float64]
 Judge = Callable[[Model], float]
@@ -138,7 +138,7 @@ def measure(
         layers: the layers to try.
         judge: tells how bad a model is.
         shares: shares of a group's units that go; those that remove no unit, or all, are left out.
-        statistics: with them, the weights that stay make up for what went (`graphprune.makeup`, 'obs').
+        statistics: with them, the weights that stay make up for what went (`fitting.makeup`, 'obs').
         tell: is told how many groups and layers are done, of how many.
     """
     found: list[Sensitivity] = []

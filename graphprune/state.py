@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from graphprune.errors import Usage
 
 if TYPE_CHECKING:
-    from graphprune.calibration import Calibration
     from graphprune.checks import Verification
     from graphprune.cut import Cut
+    from graphprune.fitting.calibration import Calibration
+    from graphprune.fitting.statistics import Statistics
     from graphprune.importance import Scores
     from graphprune.model import Model
     from graphprune.plan import Plan
     from graphprune.sensitivity import Sensitivity
     from graphprune.solution import Solution
-    from graphprune.statistics import Statistics
     from graphprune.steps import Step
 
 

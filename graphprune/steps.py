@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graphprune.fitting.statistics import Statistics
 from graphprune.layers import layers
 from graphprune.model import Model
 from graphprune.plan import Plan
 from graphprune.positions import Index
 from graphprune.solution import Solution
-from graphprune.statistics import Statistics
 
 
 @dataclass(frozen=True)

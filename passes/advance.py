@@ -32,9 +32,9 @@ class Advance:
 
     def run(self, state: State) -> State:
         """The state of the smaller model, with the step that was taken in `steps`."""
+        from graphprune.fitting.statistics_cache import gathered
         from graphprune.progress import counted
         from graphprune.solve import solve
-        from graphprune.statistics_cache import gathered
         from graphprune.steps import Step
 
         step = Step(

@@ -32,11 +32,11 @@ class Calibrate:
 
     def run(self, state: State) -> State:
         """The state with `calibration` and `statistics`; raises `Usage` where the data does not fit."""
-        from graphprune.calibration import calibration
         from graphprune.data import open_data
         from graphprune.feeds import inputs_of
+        from graphprune.fitting.calibration import calibration
+        from graphprune.fitting.statistics_cache import gathered
         from graphprune.progress import counted
-        from graphprune.statistics_cache import gathered
 
         model = made(state.model, "model")
         inputs = {tensor.name: tensor.shape for tensor in inputs_of(model.graph)}

@@ -29,7 +29,7 @@ class Compensate:
 
     def run(self, state: State) -> State:
         """The state with `compensated`; the cut model itself where this is nearer to the original."""
-        from graphprune.compensated import compensated
+        from graphprune.fitting.compensated import compensated
         from graphprune.progress import counted
 
         with counted("compensate") as tell:

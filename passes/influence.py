@@ -18,7 +18,7 @@ class Influence:
 
     def run(self, state: State) -> State:
         """The state with `scores` that know the layers, too."""
-        from graphprune.block_influence import influences
+        from graphprune.importance.influence import influences
         from graphprune.layers import layers
         from graphprune.progress import counted
 

@@ -9,8 +9,8 @@ from graphprune.errors import Usage
 from graphprune.state import State, made
 
 if TYPE_CHECKING:
+    from graphprune.fitting.statistics import Tell
     from graphprune.importance import Scores
-    from graphprune.statistics import Tell
 
 _TRIED = 64
 
@@ -58,9 +58,9 @@ class Score:
             return replace(state, scores=self._on_data(state, by, tell))
 
     def _on_data(self, state: State, by: str, tell: Tell) -> Scores:
-        from graphprune.data_importance import read_criterion, score_on_data
+        from graphprune.importance.data import read_criterion, score_on_data
+        from graphprune.importance.trials import score_by_removal, score_by_taylor
         from graphprune.sensitivity import output_error
-        from graphprune.trial_importance import score_by_removal, score_by_taylor
 
         solution, statistics = made(state.solution, "solution"), made(state.statistics, "statistics")
         if by not in ("removal", "taylor"):

@@ -9,12 +9,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from graphprune.calibration import Calibration, calibration
 from graphprune.cut import Cut, cut
 from graphprune.data import open_data
 from graphprune.feeds import Feeds
+from graphprune.fitting.calibration import Calibration, calibration
+from graphprune.fitting.linear import Linear, linears
 from graphprune.fold import fold
-from graphprune.linear import Linear, linears
 from graphprune.model import Model, from_proto, to_proto
 from graphprune.plan import Plan
 from graphprune.runtime import run, session

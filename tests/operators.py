@@ -9,7 +9,7 @@ import onnx_graphsurgeon as gs
 import pytest
 from numpy.typing import NDArray
 
-from graphprune.linear import Linear, inputs, linears, matrix, results, row_count
+from graphprune.fitting.linear import Linear, inputs, linears, matrix, results, row_count
 from graphprune.model import Model, from_proto
 from graphprune.runtime import run, session
 from tests.networks.fill import fill

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphprune.block_influence import influences
+from graphprune.importance.influence import influences
 from graphprune.layers import layers
 from tests.calibrated import normal, pieces, prepared
 

@@ -11,14 +11,14 @@ from graphprune.budget import spread
 from graphprune.choice import Choice, candidates
 from graphprune.cost import cost
 from graphprune.cut import cut
-from graphprune.data_importance import score_on_data
 from graphprune.errors import Negative, Refused
+from graphprune.fitting.statistics import collect
+from graphprune.importance.data import score_on_data
 from graphprune.layers import layers
 from graphprune.model import Model
 from graphprune.plan import Plan
 from graphprune.sensitivity import Sensitivity, measure, output_error
 from graphprune.solution import Solution
-from graphprune.statistics import collect
 from graphprune.target import read_target
 from tests.calibrated import checked, normal, pieces, prepared
 
@@ -184,7 +184,7 @@ def test_units_that_matter_least_go() -> None:
 
 
 def test_the_error_is_lower_than_with_one_ratio_for_all() -> None:
-    from graphprune.makeup import make_up
+    from graphprune.fitting.makeup import make_up
     from graphprune.select import select
 
     model, solution, scores, found = measured("transformer")

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphprune.calibration import BATCH, Calibration, calibration
 from graphprune.data import open_data
 from graphprune.feeds import Feeds
+from graphprune.fitting.calibration import BATCH, Calibration, calibration
 from graphprune.model import Model
 from tests.calibrated import prepared
 

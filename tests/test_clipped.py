@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphprune import ridge
-from graphprune.clipped import Held
+from graphprune.fitting import ridge
+from graphprune.fitting.clipped import Held
 from tests.calibrated import Array, normal
 
 STRENGTH = 1e-5

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphprune.compensate import Fit, compensate, summary
 from graphprune.cost import cost
 from graphprune.cut import Cut, cut
+from graphprune.fitting.compensate import Fit, compensate, summary
 from graphprune.model import Model, to_proto
 from graphprune.solution import Solution
 from graphprune.solve import solve

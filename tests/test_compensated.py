@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphprune.calibration import Calibration
-from graphprune.compensated import Compensated, compensated
 from graphprune.cut import Cut, cut
+from graphprune.fitting.calibration import Calibration
+from graphprune.fitting.compensated import Compensated, compensated
+from graphprune.fitting.statistics import collect
 from graphprune.model import Model, to_proto
 from graphprune.plan import Plan
 from graphprune.solution import Solution
-from graphprune.statistics import collect
 from tests.calibrated import normal, prepared, relative, samples, without
 
 # Three layers; the second half of the first layer's units are combinations of the first half.

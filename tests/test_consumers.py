@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphprune.consumers import uses
+from graphprune.fitting.consumers import uses
 from graphprune.solution import Solution
 from tests.calibrated import prepared
 from tests.networks.solved import solved

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphprune.data_importance import CRITERIA, By, read_criterion, score_on_data
 from graphprune.feeds import Feeds
+from graphprune.fitting.statistics import collect
 from graphprune.importance import Scores, score
+from graphprune.importance.data import CRITERIA, By, read_criterion, score_on_data
 from graphprune.model import Model
 from graphprune.solution import Solution
-from graphprune.statistics import collect
 from tests.calibrated import Array, normal, pieces, prepared
 from tests.networks.solved import prunable, solved
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphprune.downstream import Downstream, downstream
+from graphprune.fitting.downstream import Downstream, downstream
 from tests.calibrated import normal, operator, prepared
 
 CONV = "g (float[1, 3, 4, 4] x) => (float[1, 4, 4, 4] y{more}) <float[4, 3, 1, 1] w{weights}> {{ {nodes} }}"

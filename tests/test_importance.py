@@ -15,8 +15,8 @@ from onnx import numpy_helper, parser
 
 from graphprune.errors import Refused, Usage
 from graphprune.importance import lamp, score
+from graphprune.importance.reductions import Slices, absolute_sums, distances, squared_sums
 from graphprune.model import from_proto
-from graphprune.reductions import Slices, absolute_sums, distances, squared_sums
 from graphprune.solution import Solution
 from graphprune.solve import solve
 
@@ -226,7 +226,7 @@ def test_a_constant_larger_than_a_chunk_is_reduced_like_any_other(monkeypatch: p
     values = np.random.default_rng(0).normal(size=(70, 6, 3)).astype(np.float32)
     places = [Slices(dim, np.arange(size), size) for dim, size in enumerate(values.shape)]
     whole = squared_sums(values, places)
-    monkeypatch.setattr("graphprune.reductions.CHUNK", 40)
+    monkeypatch.setattr("graphprune.importance.reductions.CHUNK", 40)
     for one, other in zip(whole, squared_sums(values, places), strict=True):
         assert one == pytest.approx(other, rel=1e-5)
     assert whole[1] == pytest.approx(np.square(values.astype(float)).sum(axis=(0, 2)), rel=1e-5)

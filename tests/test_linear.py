@@ -9,8 +9,8 @@ from onnx import TensorProto
 
 from graphprune import elements
 from graphprune.errors import Refused
+from graphprune.fitting.linear import Linear, fixed_names, inputs, laid_out, linear, linears, matrix, results
 from graphprune.ir import read
-from graphprune.linear import Linear, fixed_names, inputs, laid_out, linear, linears, matrix, results
 from graphprune.model import from_proto
 from tests.networks.fill import fill
 from tests.operators import APART, BODY, EVERY, OPERATORS, fit, model_of, only, values

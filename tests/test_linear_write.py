@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from graphprune.errors import Refused
+from graphprune.fitting.linear import Linear, constant, linears, matrix
+from graphprune.fitting.linear_write import put
 from graphprune.ir import read, shape_of
-from graphprune.linear import Linear, constant, linears, matrix
-from graphprune.linear_write import put
 from graphprune.model import from_proto, to_proto
 from graphprune.runtime import run, session
 from tests.networks.fill import fill

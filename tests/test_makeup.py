@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from graphprune.cut import Cut, cut
-from graphprune.linear import matrix
-from graphprune.makeup import make_up, pairs
+from graphprune.fitting.linear import matrix
+from graphprune.fitting.makeup import make_up, pairs
+from graphprune.fitting.statistics import collect
 from graphprune.model import Model
 from graphprune.plan import Plan
 from graphprune.solution import Solution
-from graphprune.statistics import collect
 from tests.calibrated import (
     Array,
     checked,
@@ -120,7 +120,7 @@ COPIES: dict[str, tuple[str, tuple[tuple[str, int], ...], str, list[int], list[i
 def sure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Covariances are taken as they are, as if there were any number of rows."""
     monkeypatch.setattr(
-        "graphprune.makeup.shrunk", lambda covariance, _: covariance + 1e-7 * np.eye(len(covariance))
+        "graphprune.fitting.makeup.shrunk", lambda covariance, _: covariance + 1e-7 * np.eye(len(covariance))
     )
 
 

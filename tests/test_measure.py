@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphprune.data_importance import score_on_data
 from graphprune.errors import Refused
+from graphprune.fitting.statistics import Statistics, collect
+from graphprune.importance.data import score_on_data
 from graphprune.layers import layers
 from graphprune.model import Model
 from graphprune.sensitivity import SHARES, measure, output_error
 from graphprune.solution import Solution
-from graphprune.statistics import Statistics, collect
 from tests.calibrated import Array, normal, outputs, pieces, prepared, relative, without
 from tests.networks.residuals import RESIDUALS
 from tests.networks.solved import prunable

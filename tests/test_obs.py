@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from graphprune import obs, removal
 from graphprune.errors import Refused
-from graphprune.obs import Consumer, Path, eliminate
+from graphprune.fitting import obs, removal
+from graphprune.fitting.obs import Consumer, Path, eliminate
 
 Array = NDArray[np.float64]
 RIDGE = 1e-3

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from graphprune import ridge
 from graphprune.errors import Refused
-from graphprune.ridge import STRENGTHS, Normal, best, error, solve, strengths
+from graphprune.fitting import ridge
+from graphprune.fitting.ridge import STRENGTHS, Normal, best, error, solve, strengths
 
 Array = NDArray[np.float64]
 

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphprune import sampling
 from graphprune.errors import Refused, Usage
 from graphprune.feeds import Feeds
-from graphprune.linear import inputs, results, row_count
+from graphprune.fitting import sampling
+from graphprune.fitting.linear import inputs, results, row_count
+from graphprune.fitting.sampling import MASK, masks, pick, rows_for
+from graphprune.fitting.shrinkage import LEAST, shrunk
+from graphprune.fitting.statistics import Moments, collect
 from graphprune.model import Model
-from graphprune.sampling import MASK, masks, pick, rows_for
-from graphprune.shrinkage import LEAST, shrunk
-from graphprune.statistics import Moments, collect
 from tests.calibrated import Array, normal, operator, pieces, prepared
 from tests.operators import EVERY, OPERATORS, model_of, only, values
 
@@ -103,7 +103,7 @@ def test_padding_is_left_out() -> None:
 
 
 def model_weight(model: Model) -> Array:
-    from graphprune.linear import matrix
+    from graphprune.fitting.linear import matrix
 
     return matrix(operator(model, "last")[1])[0][0]
 

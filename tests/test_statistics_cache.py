@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphprune import statistics_cache
-from graphprune.calibration import Calibration
 from graphprune.errors import Usage
+from graphprune.fitting import statistics_cache
+from graphprune.fitting.calibration import Calibration
+from graphprune.fitting.statistics import Statistics
+from graphprune.fitting.statistics_cache import folder, gathered, key
 from graphprune.model import Model
-from graphprune.statistics import Statistics
-from graphprune.statistics_cache import folder, gathered, key
 from tests.calibrated import normal, prepared, samples
 
 TEXT = """g (float[n, 6] x) => (float[n, 3] y) <float[6, 8] w0, float[8, 3] w1>

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from graphprune.data import Batch
-from graphprune.data_importance import score_on_data
 from graphprune.errors import Usage
+from graphprune.fitting.makeup import make_up
+from graphprune.fitting.statistics import collect
 from graphprune.importance import Scores
-from graphprune.makeup import make_up
+from graphprune.importance.data import score_on_data
+from graphprune.importance.trials import score_by_removal, score_by_taylor
 from graphprune.model import Model, to_proto
 from graphprune.sensitivity import output_error
 from graphprune.solution import Solution
-from graphprune.statistics import collect
-from graphprune.trial_importance import score_by_removal, score_by_taylor
 from tests.calibrated import Array, normal, outputs, pieces, prepared, without
 from tests.networks import TEXTS
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from graphprune.duplicate import duplicate
 from graphprune.errors import Refused
 from graphprune.feeds import Feeds
+from graphprune.fitting.linear import linears, matrix
+from graphprune.fitting.linear_write import put
+from graphprune.fitting.walk import Walk
 from graphprune.fold import fold
-from graphprune.linear import linears, matrix
-from graphprune.linear_write import put
 from graphprune.model import Model, from_proto
 from graphprune.runtime import run, session
-from graphprune.walk import Walk
 from tests.networks.fill import fill
 
 BRANCHES = """

@@ -12,8 +12,8 @@ import pytest
 
 from graphprune.errors import Environment, Refused
 from graphprune.feeds import Feeds
+from graphprune.fitting.walk import Walk
 from graphprune.model import Model, from_proto
-from graphprune.walk import Walk
 from tests.networks.fill import fill
 
 

@@ -26,19 +26,19 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune import ridge
-from graphprune.clipped import ROWS_A_COLUMN, Held
 from graphprune.cut import Cut
-from graphprune.downstream import Downstream, downstream
 from graphprune.feeds import Feeds
-from graphprune.linear import Linear, Rows, inputs, matrix, results
-from graphprune.linear_write import put
-from graphprune.makeup import Pair, pairs
+from graphprune.fitting import ridge
+from graphprune.fitting.clipped import ROWS_A_COLUMN, Held
+from graphprune.fitting.downstream import Downstream, downstream
+from graphprune.fitting.linear import Linear, Rows, inputs, matrix, results
+from graphprune.fitting.linear_write import put
+from graphprune.fitting.makeup import Pair, pairs
+from graphprune.fitting.sampling import ROWS, Mask, masks, pick, rows_for
+from graphprune.fitting.statistics import Tell
+from graphprune.fitting.walk import Walk
 from graphprune.model import Model
-from graphprune.sampling import ROWS, Mask, masks, pick, rows_for
 from graphprune.solution import Solution
-from graphprune.statistics import Tell
-from graphprune.walk import Walk
 
 Numbers = NDArray[np.float64]
 By = Literal["lstsq", "bn"]

@@ -24,9 +24,9 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune.errors import Refused
+from graphprune.fitting.windows import AUTO_PADS, windows
 from graphprune.ir import is_default_domain, label, read, read_by_bodies, shape_of
 from graphprune.weights import SparseWeight, stored
-from graphprune.windows import AUTO_PADS, windows
 
 Rows = NDArray[np.float32]
 """Rows of X or Y, one block after another: [blocks, rows, columns]."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from graphprune.axes import Axis, find, leaves
-from graphprune.linear import Linear, linears
+from graphprune.fitting.linear import Linear, linears
 from graphprune.positions import Index, units
 
 if TYPE_CHECKING:

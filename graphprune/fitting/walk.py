@@ -17,11 +17,11 @@ from onnxruntime import InferenceSession
 
 from graphprune.errors import Refused
 from graphprune.feeds import Feeds
+from graphprune.fitting.readers import Readers
+from graphprune.fitting.spool import Item, Spool
+from graphprune.fitting.stage import Stages
 from graphprune.model import Model
-from graphprune.readers import Readers
 from graphprune.runtime import run, session
-from graphprune.spool import Item, Spool
-from graphprune.stage import Stages
 
 MEMORY = 1 << 30
 """Bytes of tensors that are kept in memory; what exceeds them goes to disk."""

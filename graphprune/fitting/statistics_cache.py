@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from graphprune.calibration import Calibration
+from graphprune.fitting.calibration import Calibration
+from graphprune.fitting.linear import linears
+from graphprune.fitting.sampling import PER_COLUMN, ROWS
+from graphprune.fitting.statistics import Statistics, Tell, collect
 from graphprune.ir import body_constants, constants
-from graphprune.linear import linears
 from graphprune.model import Model, outline
-from graphprune.sampling import PER_COLUMN, ROWS
-from graphprune.statistics import Statistics, Tell, collect
 from graphprune.weights import Weight, stored
 
 VERSION = 4

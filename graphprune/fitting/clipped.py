@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.linear import Rows
-from graphprune.ridge import Sums, pushes
+from graphprune.fitting.linear import Rows
+from graphprune.fitting.ridge import Sums, pushes
 
 ROUNDS = 5
 ROWS_A_COLUMN = 8

@@ -21,20 +21,20 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.consumers import Use, uses
 from graphprune.data import Batch
-from graphprune.data_importance import score_on_data
 from graphprune.duplicate import duplicate
 from graphprune.errors import Usage
+from graphprune.fitting.consumers import Use, uses
+from graphprune.fitting.linear import Linear, linear, matrix
+from graphprune.fitting.linear_write import put
+from graphprune.fitting.statistics import Statistics, Tell
 from graphprune.importance import Scores
-from graphprune.linear import Linear, linear, matrix
-from graphprune.linear_write import put
+from graphprune.importance.data import score_on_data
 from graphprune.model import Model
 from graphprune.plan import Plan
 from graphprune.runtime import run, session
 from graphprune.sensitivity import Judge, judged_plan
 from graphprune.solution import Solution
-from graphprune.statistics import Statistics, Tell
 
 Numbers = NDArray[np.float64]
 By = Literal["removal", "taylor"]

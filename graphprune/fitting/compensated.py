@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from graphprune.calibration import Calibration
-from graphprune.compensate import Fit, compensate, summary
 from graphprune.cut import Cut
 from graphprune.duplicate import duplicate
-from graphprune.makeup import make_up
+from graphprune.fitting.calibration import Calibration
+from graphprune.fitting.compensate import Fit, compensate, summary
+from graphprune.fitting.makeup import make_up
+from graphprune.fitting.statistics import Statistics, Tell
 from graphprune.model import Model
 from graphprune.sensitivity import output_error
 from graphprune.solution import Solution
-from graphprune.statistics import Statistics, Tell
 
 By = Literal["lstsq", "obs", "bn", "bias", "none"]
 _JUDGED = 64

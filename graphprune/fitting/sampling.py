@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.linear import Linear, Picks, row_count
+from graphprune.fitting.linear import Linear, Picks, row_count
 
 ROWS = 16384
 """Rows for each operator, in all; more where it has many columns."""

@@ -1,6 +1,7 @@
 """How much every unit matters, judged by what it does on real inputs.
 
-Per group, every linear operator that sums over its units (`graphprune.consumers`) gives one number a unit,
+Per group, every linear operator that sums over its units (`graphprune.fitting.consumers`) gives one number
+a unit,
 from the inputs x of that operator and its weight W; as in `graphprune.importance`, an operator's numbers
 are divided by their mean and the operators are averaged. `obs` scores are errors relative to the operators'
 results and are left as they are.
@@ -26,15 +27,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.axes import find, leaves
-from graphprune.consumers import Use, along, block_of, uses
+from graphprune.fitting.consumers import Use, along, block_of, uses
+from graphprune.fitting.linear import linears, matrix
+from graphprune.fitting.obs import Consumer, eliminate
+from graphprune.fitting.shrinkage import shrunk
+from graphprune.fitting.statistics import Statistics, Tell
 from graphprune.groups import Group
 from graphprune.importance import Scores, score
-from graphprune.linear import linears, matrix
-from graphprune.obs import Consumer, eliminate
 from graphprune.positions import Index, units
-from graphprune.shrinkage import shrunk
 from graphprune.solution import Solution
-from graphprune.statistics import Statistics, Tell
 
 Numbers = NDArray[np.float64]
 By = Literal["activation", "wanda", "fluctuation", "obs"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphprune.errors import Refused
-from graphprune.removal import Index, Numbers, Removal
+from graphprune.fitting.removal import Index, Numbers, Removal
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ For one operator, with the columns R of X that stay and S that go, on the rows t
 | bias | W_R | b + mean_S W_S | An et al. 2024, *FLAP*, eq. 6 |
 | obs | W_R + H_RR^-1 H_RS W_S, H the covariance | b + mean (W - W_new) | Hassibi and Stork 1993, *OBS* |
 
-Neither sees the errors that operators before have made (`graphprune.compensate` does).
+Neither sees the errors that operators before have made (`graphprune.fitting.compensate` does).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from graphprune.bind import Axes
 from graphprune.cut import Cut
-from graphprune.linear import Linear, fixed_names, linear, matrix
-from graphprune.linear_write import put
-from graphprune.shrinkage import shrunk
+from graphprune.fitting.linear import Linear, fixed_names, linear, matrix
+from graphprune.fitting.linear_write import put
+from graphprune.fitting.shrinkage import shrunk
+from graphprune.fitting.statistics import Moments, Statistics
 from graphprune.solution import Solution
-from graphprune.statistics import Moments, Statistics
 
 Numbers = NDArray[np.float64]
 Index = NDArray[np.int64]

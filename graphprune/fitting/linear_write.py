@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from graphprune.duplicate import names_of
 from graphprune.errors import Refused
+from graphprune.fitting.linear import Linear, constant, fixed_names, laid_out, linear
 from graphprune.ir import shape_of
-from graphprune.linear import Linear, constant, fixed_names, laid_out, linear
 
 
 def put(

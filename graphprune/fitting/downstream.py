@@ -12,8 +12,8 @@ import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
+from graphprune.fitting.linear import Linear, Rows
 from graphprune.ir import is_default_domain, read
-from graphprune.linear import Linear, Rows
 
 Numbers = NDArray[np.float64]
 _SMALL = 1e-6

@@ -1,8 +1,8 @@
 """What the inputs of linear operators look like on real data: means and covariances, column by column.
 
-The model is run once, bit by bit (`graphprune.walk`), and at each operator a budget of rows of X is summed
-up in float64. The results lie in files, of a cache where one is given, and are read when they are asked
-for, so that memory holds those of one operator at a time.
+The model is run once, bit by bit (`graphprune.fitting.walk`), and at each operator a budget of rows of X is
+summed up in float64. The results lie in files, of a cache where one is given, and are read when they are
+asked for, so that memory holds those of one operator at a time.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from graphprune.errors import Usage
 from graphprune.feeds import Feeds
+from graphprune.fitting.linear import Linear, inputs, linears, results
+from graphprune.fitting.sampling import Mask, masks, pick, rows_for
+from graphprune.fitting.walk import Walk
 from graphprune.ir import label
-from graphprune.linear import Linear, inputs, linears, results
 from graphprune.model import Model
-from graphprune.sampling import Mask, masks, pick, rows_for
-from graphprune.walk import Walk
 
 Numbers = NDArray[np.float64]
 Tell = Callable[[int, int], None]

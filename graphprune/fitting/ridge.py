@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import Refused
-from graphprune.linear import Rows
+from graphprune.fitting.linear import Rows
 
 Sums = NDArray[np.float64]
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)

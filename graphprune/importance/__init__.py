@@ -26,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import Refused, Usage
+from graphprune.importance.reductions import Numbers, Slices, absolute_sums, distances, squared_sums
 from graphprune.ir import label
 from graphprune.nearest import did_you_mean
 from graphprune.quantised import weight_values
-from graphprune.reductions import Numbers, Slices, absolute_sums, distances, squared_sums
 
 if TYPE_CHECKING:
     import onnx_graphsurgeon as gs
