@@ -24,8 +24,7 @@ from benchmarks.memory import measure
 GRAPH = "tv__resnet50__ts"
 IMAGES = "mobilenet_v2"
 ROWS = {
-    "local, ratio 0.5, obs, lstsq": ("--ratio", "0.5"),
-    "by sensitivity, MACs x0.5, obs, lstsq": ("--target", "macs=0.5x"),
+    "MACs x0.5 by sensitivity, lstsq": ("--target", "macs=0.5x"),
 }
 
 

@@ -78,24 +78,38 @@ class Price:
                     touched.update(self._leaf[id(x)] for x in leaves(axis) if id(x) in self._leaf)
             for name in touched:
                 self._nodes[name].append(number)
+        self._costs = [self._node(number) for number in range(len(solution.nodes))]
+        self._nodes = {
+            name: [number for number in numbers if self._costs[number]]
+            for name, numbers in self._nodes.items()
+        }
+        self._users: dict[int, list[str]] = {}
+        for name, numbers in self._nodes.items():
+            for number in numbers:
+                self._users.setdefault(number, []).append(name)
         if what == "macs":
-            self.total = sum(self._node(number) for number in range(len(solution.nodes)))
+            self.total = sum(self._costs)
         else:  # bodies of If, Loop and Scan hold constants as well
             whole = cost(solution)
             self.total = float(whole.params if what == "params" else whole.bytes)
 
     def saved(self, name: str, keep: int) -> float:
         """Return what is saved if the group `name` keeps `keep` units from here on."""
-        before = sum(self._node(number) for number in self._nodes[name])
+        before = sum(self._costs[number] for number in self._nodes[name])
         held, self._kept[name] = self._kept[name], keep
         after = sum(self._node(number) for number in self._nodes[name])
         self._kept[name] = held
         return before - after
 
-    def take(self, name: str, keep: int) -> None:
-        """Let the group `name` keep `keep` units."""
+    def take(self, name: str, keep: int) -> set[str]:
+        """Let the group `name` keep `keep` units; return the groups whose savings may have changed."""
         self.total -= self.saved(name, keep)
         self._kept[name] = keep
+        near = {name}
+        for number in self._nodes[name]:
+            self._costs[number] = self._node(number)
+            near.update(self._users[number])
+        return near
 
     def _count(self, axis: Axis) -> int:
         root = find(axis)
@@ -130,30 +144,35 @@ def allocate(price: Price, curves: Sequence[Curve], limit: float) -> dict[str, i
     Groups that keep all their units are left out.
     """
     at = {curve.name: 0 for curve in curves}
+    by_name = {curve.name: curve for curve in curves}
+    offers: dict[str, tuple[float, int]] = {}
+    stale = set(by_name)
     while price.total > limit:
-        best: tuple[float, Curve, int] | None = None
-        for curve in curves:
-            here = at[curve.name]
-            if here + 1 >= len(curve.keeps):
-                continue
-            step = _next(curve, here)
-            saved = price.saved(curve.name, curve.keeps[step])
-            rise = max(curve.errors[step] - curve.errors[here], 1e-15)
-            worth = rise / saved if saved > 0 else np.inf
-            if np.isfinite(worth) and (best is None or worth < best[0]):
-                best = (float(worth), curve, step)
-        if best is None:
+        for name in stale:
+            offers[name] = _offer(price, by_name[name], at[name])
+        name = min(by_name, key=lambda each: offers[each][0], default="")
+        if not name or not np.isfinite(offers[name][0]):
             break
-        _, curve, step = best
+        curve, step = by_name[name], offers[name][1]
         # The last step goes only as far as it must.
         for short in range(at[curve.name] + 1, step):
             if price.total - price.saved(curve.name, curve.keeps[short]) <= limit:
                 step = short
                 break
         at[curve.name] = step
-        price.take(curve.name, curve.keeps[step])
+        stale = price.take(curve.name, curve.keeps[step])
     _give_back(price, curves, at, limit)
     return {curve.name: curve.keeps[at[curve.name]] for curve in curves if at[curve.name]}
+
+
+def _offer(price: Price, curve: Curve, here: int) -> tuple[float, int]:
+    """Return what a group's next step adds in error per cost saved (inf where there is none), and the step."""
+    if here + 1 >= len(curve.keeps):
+        return np.inf, here
+    step = _next(curve, here)
+    saved = price.saved(curve.name, curve.keeps[step])
+    rise = max(curve.errors[step] - curve.errors[here], 1e-15)
+    return (rise / saved if saved > 0 and np.isfinite(rise) else np.inf), step
 
 
 def _give_back(price: Price, curves: Sequence[Curve], at: dict[str, int], limit: float) -> None:
