@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     found = judge(output, data)
                     share = macs(output, name) / macs(original, name)
                 either = (wanted >= 0) | (found >= 0)
-                agree = float(np.mean(wanted[either] == found[either])) if either.any() else 1.0
+                same: NDArray[np.bool_] = wanted[either] == found[either]
+                agree = float(same.mean()) if same.size else 1.0
                 classes = by_class(wanted, found)
                 mean = float(np.mean([each["overlap"] for each in classes.values()]))
                 rows.append(

@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import onnx
-
 from benchmarks import child, graphs, results
 from benchmarks.assets import prepared
 from benchmarks.memory import measure
@@ -41,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         loaded = graphs.load(GRAPH)
         for tensor in loaded.graph.input:
             tensor.type.tensor_type.shape.dim[0].dim_param = "n"
-        onnx.save(loaded, model)
+        model.write_bytes(loaded.SerializeToString())
         for at, (title, options) in enumerate(ROWS.items()):
             os.environ["XDG_CACHE_HOME"] = str(Path(name) / f"cache{at}")
             words = ("prune", model, "-o", Path(name) / f"{at}.onnx", "--data", prepared(IMAGES)[0])

@@ -166,7 +166,7 @@ def allocate(price: Price, curves: Sequence[Curve], limit: float) -> dict[str, i
 
 
 def _offer(price: Price, curve: Curve, here: int) -> tuple[float, int]:
-    """Return what a group's next step adds in error per cost saved (inf where there is none), and the step."""
+    """Return the error per cost saved of a group's next step (inf where there is none), and the step."""
     if here + 1 >= len(curve.keeps):
         return np.inf, here
     step = _next(curve, here)
