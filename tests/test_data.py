@@ -118,6 +118,8 @@ def test_samples_of_inputs_without_a_common_axis_are_fed_one_by_one(tmp_path: Pa
         assert batch.count == 1
         np.testing.assert_array_equal(batch.feeds["state"], state[number])
         assert batch.feeds["rate"].shape == () and batch.feeds["rate"] == rate[number]
+        # ONNX Runtime takes arrays, and no numpy scalars, beside others.
+        assert all(isinstance(array, np.ndarray) for array in batch.feeds.values())
 
 
 def test_samples_of_different_lengths_do_not_share_a_batch(tmp_path: Path) -> None:

@@ -95,5 +95,5 @@ def _batch(parts: list[Chunk], layout: Layout) -> Batch:
         labels = [part.targets for part in parts if part.targets is not None]
         targets = np.concatenate(labels) if labels else None
     if not layout.shared:
-        feeds = {name: array[0] for name, array in feeds.items()}
+        feeds = {name: np.asarray(array[0]) for name, array in feeds.items()}
     return Batch(feeds, targets, count)
