@@ -9,6 +9,10 @@ from graphprune.state import State, made
 
 Kind = Literal["channels", "neurons", "heads", "head-dims", "width", "layers"]
 
+_WORK = 10**13
+"""Multiply-accumulates that are spent, all runs together; this takes some minutes on two cores."""
+_LEAST = 8
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -28,25 +32,31 @@ class Probe:
     ignore: tuple[str, ...] = field(
         default=(), metadata={"help": "leave groups, operators or constants alone that match a glob"}
     )
-    probes: int = field(default=64, metadata={"help": "samples that the error is measured on, at most"})
+    probes: int = field(
+        default=64, metadata={"help": "samples that the error is measured on, at most; fewer on large models"}
+    )
 
     def run(self, state: State) -> State:
         """The state with `sensitivities`."""
         from graphprune.choice import Choice, candidates, open_layers
+        from graphprune.cost import cost
         from graphprune.progress import counted
-        from graphprune.sensitivity import measure, output_error
+        from graphprune.sensitivity import SHARES, measure, output_error
 
         solution, model = made(state.solution, "solution"), made(state.model, "model")
         choice = Choice(only=self.only, ignore=self.ignore, target="macs=1x")
         groups = candidates(solution, choice)
-        batches = list(made(state.calibration, "calibration").held_out(self.probes))
+        layers, price = open_layers(solution, choice), max(1, cost(solution).macs)
+        runs = len(groups) * len(SHARES) + len(layers)
+        most = min(self.probes, max(_LEAST, _WORK // (price * max(1, runs))))
+        batches = list(made(state.calibration, "calibration").held_out(most))
         with counted("probe") as tell:
             found = measure(
                 model,
                 solution,
                 made(state.scores, "scores").values,
                 groups,
-                open_layers(solution, choice),
+                layers,
                 output_error(model, batches),
                 statistics=state.statistics,
                 tell=tell,

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 
 import click
+import numpy as np
+import onnx
 import pytest
 
 from graphprune.cli import verbs
@@ -35,8 +37,12 @@ def flags(verb: str) -> set[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the small network as `model.onnx`."""
+    """A folder with the small network as `model.onnx`, and samples for it as `calib.npz`."""
     small.main(str(tmp_path / "model.onnx"))
+    given = onnx.load(tmp_path / "model.onnx").graph.input[0]
+    sizes = [dim.dim_value or 32 for dim in given.type.tensor_type.shape.dim]
+    samples = np.random.default_rng(0).standard_normal((32, *sizes[1:]), np.float32)
+    np.savez(tmp_path / "calib.npz", **{given.name: samples})
     return tmp_path
 
 

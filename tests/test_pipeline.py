@@ -164,10 +164,9 @@ def test_selecting_takes_the_options_that_choosing_has() -> None:
 
 
 def test_scoring_offers_the_criteria_that_there_are() -> None:
-    from graphprune import data_importance
-    from graphprune.importance import CRITERIA
+    from graphprune.importance import CRITERIA, data, trials
 
-    assert set(IMPORTANCES) >= {"auto", *CRITERIA, *data_importance.CRITERIA}
+    assert set(IMPORTANCES) == {"auto", *CRITERIA, *data.CRITERIA, *trials.CRITERIA}
 
 
 @pytest.mark.parametrize("by", IMPORTANCES)

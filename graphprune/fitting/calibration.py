@@ -34,7 +34,7 @@ class Calibration:
         return (feeds for number, feeds in enumerate(self.all()) if not self._is_held_out(number))
 
     def held_out(self, most: int) -> Iterator[Feeds]:
-        """Yield batches that no statistics have seen, of `most` samples in all and at least one batch.
+        """Yield batches that no statistics have seen, of `most` samples in all and at least one.
 
         Where there are too few samples to hold any out, the first that there are.
         """
@@ -46,11 +46,21 @@ class Calibration:
         first: Batch | None = None
         for number, batch in enumerate(self.data.batches(self.batch)):
             first = first or batch
-            if taken < most and (self._is_held_out(number) or self._is_small):
-                taken += batch.count
-                yield batch
+            if taken >= most:
+                return
+            if self._is_held_out(number) or self._is_small:
+                some = self._part(batch, most - taken)
+                taken += some.count
+                yield some
         if not taken and first is not None:  # fewer batches than one in eight, of a number not known before
             yield first
+
+    def _part(self, batch: Batch, most: int) -> Batch:
+        """Return the first samples of a batch, where the model takes as many as one likes."""
+        if batch.count <= most or self.data.layout.fixed or not self.data.layout.shared:
+            return batch
+        feeds = {name: array[:most] for name, array in batch.feeds.items()}
+        return Batch(feeds, None if batch.targets is None else batch.targets[:most], most)
 
     @property
     def _is_small(self) -> bool:
