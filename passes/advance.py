@@ -27,7 +27,7 @@ class Advance:
     gives: ClassVar[tuple[str, ...]] = ("steps",)
 
     steps: int = field(
-        default=2, metadata={"help": "prune in so many steps, with new statistics between them"}
+        default=1, metadata={"help": "prune in so many steps, with new statistics between them"}
     )
 
     def run(self, state: State) -> State:
@@ -58,5 +58,5 @@ class Advance:
             plan=None,
             cut=None,
             compensated=None,
-            facts={**state.facts, self.name: {"steps": len(state.steps or ()) + 2, "of": self.steps}},
+            facts={**state.facts, self.name: {"steps": len(state.steps or ()) + 2}},
         )
