@@ -22,7 +22,7 @@ from benchmarks.memory import measure
 GRAPH = "tv__resnet50__ts"
 IMAGES = "mobilenet_v2"
 ROWS = {
-    "MACs x0.5 by sensitivity, lstsq": ("--target", "macs=0.5x"),
+    "ratio 0.5, obs, lstsq": ("--ratio", "0.5"),
 }
 
 
