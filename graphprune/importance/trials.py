@@ -1,16 +1,20 @@
 """How much every unit matters, judged by running the model with units weakened or gone.
 
-| by | a unit's number | source |
-|---|---|---|
-| removal | the error of the outputs once it is gone and the weights that stay make up for it | Michel et al. 2019, *Are Sixteen Heads Really Better than One?*, section 3.1; Kurtic et al. 2023, *ZipLM* |
-| taylor | absolute derivative of the loss by a gate on the unit | Molchanov et al. 2019, *Importance Estimation*, eq. 8; Michel et al. 2019, eq. 2 |
+| by | a unit's number |
+|---|---|
+| removal | the error of the outputs once it is gone and the weights that stay make up for it |
+| taylor | absolute derivative of the loss by a gate on the unit |
 
-`removal` takes a run for each unit, so it is for heads alone; other units are judged by `obs`. `taylor` estimates all derivatives at once without a backward pass, from runs with every gate
-moved a little up or down at random: Spall 1992, *SPSA*, eq. 2.2. The estimate is unbiased up to the second order of the
-step, and noisy: its relative error is about the root of units over probes. The loss is the cross entropy to the
-labels where the data has them, or else to the class that the model itself says, so it is for classifiers.
+`removal` (Michel et al. 2019, *Are Sixteen Heads Really Better than One?*, section 3.1; with weights made up
+as in Kurtic et al. 2023, *ZipLM*) takes a run for each unit, so it is for heads alone; other units are judged
+by `obs`.
+
+`taylor` (Molchanov et al. 2019, *Importance Estimation*, eq. 8) estimates all derivatives at once without a
+backward pass, from runs with every gate moved a little up or down at random: Spall 1992, *SPSA*, eq. 2.2. The
+estimate is unbiased up to the second order of the step, and noisy: its relative error is about the root of
+units over probes. The loss is the cross entropy to the labels where the data has them, or else to the class
+that the model itself says, so it is for classifiers.
 """
-# ruff: noqa: E501  # the table has titles
 
 from __future__ import annotations
 
