@@ -97,6 +97,10 @@ def _begun(consumer: Consumer, size: int, ridge: float) -> Removal | None:
     energy = float(np.sum(weight * (gram @ weight)))
     if energy <= 0:
         return None
-    push = ridge * float(np.trace(gram)) / len(gram)
-    inverse = np.linalg.inv(gram + push * np.eye(len(gram)))
-    return Removal((inverse + inverse.T) / 2, weight / np.sqrt(energy), consumer.units, size)
+    pushed = gram.copy()
+    pushed.flat[:: len(gram) + 1] += ridge * float(np.trace(gram)) / len(gram)
+    inverse: Numbers = np.asarray(np.linalg.inv(pushed), np.float64)
+    del pushed
+    inverse = inverse + inverse.T
+    inverse /= 2
+    return Removal(inverse, weight / np.sqrt(energy), consumer.units, size)

@@ -26,11 +26,13 @@ def shrunk(covariance: Numbers, rows: float) -> Numbers:
     size = len(covariance)
     diagonal = np.diagonal(covariance)
     deviations = np.sqrt(np.maximum(diagonal, _STILL * max(float(diagonal.mean()), 1e-30)))
-    scale = np.outer(deviations, deviations)
-    correlation = covariance / scale
-    trace, square = float(np.trace(correlation)), float(np.sum(np.square(correlation)))
+    estimate = covariance / deviations
+    estimate /= deviations[:, None]
+    trace, square = float(np.trace(estimate)), float(np.vdot(estimate, estimate))
     apart = (rows + 1 - 2 / size) * (square - trace * trace / size)
     share = min(1.0, ((1 - 2 / size) * square + trace * trace) / apart) if apart > 0 else 0.0
-    estimate = (1 - share) * correlation
+    estimate *= 1 - share
     estimate.flat[:: size + 1] += share * trace / size + LEAST
-    return np.asarray(estimate * scale, np.float64)
+    estimate *= deviations
+    estimate *= deviations[:, None]
+    return np.asarray(estimate, np.float64)

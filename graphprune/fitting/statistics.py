@@ -157,24 +157,31 @@ def _moments(walk: Walk, number: int, it: Linear, seen: Sequence[Mask], counts: 
             "look for values out of range",
         )
     count = float(rows.sum())
-    covariance, mean = _centred(grams.sum(axis=0), totals.sum(axis=0), count)
-    halves = [_centred(grams[half], totals[half], max(1.0, float(rows[half])))[0] for half in range(2)]
-    return Moments(covariance, mean, power / count, int(count), _effective(covariance, halves, count))
+    covariance = grams.sum(axis=0)
+    mean = _centre(covariance, totals.sum(axis=0), count)
+    for half in range(2):
+        _centre(grams[half], totals[half], max(1.0, float(rows[half])))
+    return Moments(covariance, mean, power / count, int(count), _effective(covariance, grams, count))
 
 
-def _centred(gram: Numbers, total: Numbers, rows: float) -> tuple[Numbers, Numbers]:
+def _centre(gram: Numbers, total: Numbers, rows: float) -> Numbers:
+    """Make sums of x x' covariances, in place, since they may be large; return the mean."""
     mean = total / rows
-    return gram / rows - mean[:, :, None] * mean[:, None, :], mean
+    gram /= rows
+    for block, about in zip(gram, mean, strict=True):
+        block -= np.outer(about, about)
+    return mean
 
 
-def _effective(covariance: Numbers, halves: Sequence[Numbers], rows: float) -> Numbers:
+def _effective(covariance: Numbers, halves: Numbers, rows: float) -> Numbers:
     """Return how many independent rows would leave the two halves as far apart as they are, [blocks].
 
     For n Gaussian rows E|S - C|^2 is (tr C^2 + (tr C)^2) / n, and so four times that between two halves.
     Positions of one image, and words of one text, count for less than one each.
     """
-    square = np.square(covariance).sum(axis=(1, 2))
+    square = np.einsum("bij,bij->b", covariance, covariance)
     trace = np.trace(covariance, axis1=1, axis2=2)
-    apart = np.square(halves[0] - halves[1]).sum(axis=(1, 2))
+    halves[0] -= halves[1]
+    apart = np.einsum("bij,bij->b", halves[0], halves[0])
     found: Numbers = np.divide(4 * (square + trace**2), apart, out=np.full_like(apart, rows), where=apart > 0)
     return np.asarray(np.clip(found, 2.0, rows), np.float64)

@@ -19,7 +19,7 @@ from graphprune.ir import body_constants, constants
 from graphprune.model import Model, outline
 from graphprune.weights import Weight, stored
 
-VERSION = 4
+VERSION = 5
 MOST = 4 << 30
 """Bytes that the cache may hold; the entries that were not used for longest go first."""
 _DONE = "done"

@@ -23,7 +23,7 @@ from graphprune.fitting.stage import Stages
 from graphprune.model import Model
 from graphprune.runtime import run, session
 
-MEMORY = 1 << 30
+MEMORY = 1 << 29
 """Bytes of tensors that are kept in memory; what exceeds them goes to disk."""
 
 Tell = Callable[[int, int], None]
