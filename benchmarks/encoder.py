@@ -43,7 +43,7 @@ def main() -> int:
         gone = total - int(report["after"]["params"])
         row = {
             "case": title,
-            "options": [str(word) for word in options if word != calib],
+            "options": ["calib.npz" if word == calib else str(word) for word in options],
             "encoder_parameters_removed": round(gone / ENCODER, 4),
             "spearman": round(score, 4),
             "of_original": round(score / reference, 4),
