@@ -1,6 +1,6 @@
 """Models without labels, pruned without training: agreement with the original on real images, class by class.
 
-    python -m benchmarks.agreement [--targets 0.7 0.5]
+    python -m benchmarks.agreement [--targets 0.9 0.7]
 
 A segmentation model: of the pixels that either model gives a class, the share that both give it (IoU). A
 detector: of the places where either finds a class, the share where both find it. 40 photos calibrate, 40
@@ -46,7 +46,7 @@ def by_class(wanted: NDArray[Any], found: NDArray[Any]) -> dict[str, dict[str, f
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table and write the results."""
     parser = argparse.ArgumentParser(description="Agreement of pruned models with the original, by class.")
-    parser.add_argument("--targets", type=float, nargs="+", default=[0.7, 0.5])
+    parser.add_argument("--targets", type=float, nargs="+", default=[0.9, 0.7])
     chosen = parser.parse_args(arguments)
     keep_to_cores()
     rows: list[dict[str, Any]] = []
