@@ -19,7 +19,7 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune.axes import Axis, Form, find, leaves
-from graphprune.cost import cost, macs_of, open_leaves
+from graphprune.cost import cost, is_parameter, macs_of, open_leaves
 from graphprune.layers import Layer
 from graphprune.solution import Solution
 from graphprune.target import What
@@ -64,13 +64,13 @@ class Price:
             for number in layer.nodes:
                 self._layers.setdefault(number, []).append(layer.name)
         seen: set[int] = set()
-        self._own: list[list[int]] = []
+        self._own: list[list[tuple[int, gs.Constant]]] = []
         for number, (node, applied) in enumerate(zip(solution.graph.nodes, solution.nodes, strict=True)):
-            first: list[int] = []
+            first: list[tuple[int, gs.Constant]] = []
             for slot, tensor in enumerate(node.inputs):
                 if isinstance(tensor, gs.Constant) and id(tensor) not in seen:
                     seen.add(id(tensor))
-                    first.append(slot)
+                    first.append((slot, tensor))
             self._own.append(first)
             touched: set[str] = set()
             for axes in (*applied.inputs, *applied.outputs):
@@ -128,13 +128,12 @@ class Price:
         if self.what == "macs":
             return float(macs_of(applied, self._count))
         total = 0.0
-        for slot in self._own[number]:
+        for slot, tensor in self._own[number]:
             axes = applied.inputs[slot]
-            tensor = self._solution.graph.nodes[number].inputs[slot]
-            dtype = np.dtype(tensor.dtype)
-            if axes is None or (self.what == "params" and dtype.kind in "biuO" and dtype.itemsize >= 4):
+            if axes is None or (self.what == "params" and not is_parameter(tensor)):
                 continue
-            total += prod(self._count(axis) for axis in axes) * (dtype.itemsize if self.what == "size" else 1)
+            each = np.dtype(tensor.dtype).itemsize if self.what == "size" else 1
+            total += prod(self._count(axis) for axis in axes) * each
         return total
 
 

@@ -28,7 +28,8 @@ _TRIES = 4
 
 def reach(solution: Solution, groups: Sequence[Group], scores: Mapping[str, Numbers], choice: Choice) -> Plan:
     """Find the smallest ratio whose plan meets the target, by bisection."""
-    measure, limit, _ = read_target(choice.target, cost(solution))
+    before = cost(solution)
+    measure, limit, _ = read_target(choice.target, before)
 
     def at(ratio: float) -> tuple[Plan, int]:
         plan = plan_of(groups, scores, replace(choice, ratio=ratio, target=""))
@@ -36,11 +37,7 @@ def reach(solution: Solution, groups: Sequence[Group], scores: Mapping[str, Numb
 
     plan, reached = at(choice.max_ratio)
     if reached > limit:
-        raise Negative(
-            f"target {choice.target} cannot be reached: with every group cut as far as it may be, "
-            f"{reached:,} remain of {measure(cost(solution)):,}; the limit is {limit:,.0f}",
-            "allow more with --max-ratio, --only or --min-units",
-        )
+        raise _unreachable(choice, reached, measure(before), limit)
     low, high = 0.0, choice.max_ratio
     generous, _ = at(low)
     for _ in range(24):
@@ -93,7 +90,8 @@ def spread(
         Negative: the target cannot be reached.
         Refused: nothing can be pruned.
     """
-    measure, limit, what = read_target(choice.target, cost(solution))
+    before = cost(solution)
+    measure, limit, what = read_target(choice.target, before)
     curves = [
         _curve(group, scores[group.name], sensitivities[group.name].errors, choice)
         for group in groups
@@ -107,17 +105,19 @@ def spread(
     aim, reached = limit, 0
     for _ in range(_TRIES):
         price = Price(solution, what, names, whole)
-        plan = _planned(
-            allocate(price, curves, aim * price.total / measure(cost(solution))), scores, solution
-        )
+        plan = _planned(allocate(price, curves, aim * price.total / measure(before)), scores, solution)
         reached = measure(cost(solution, plan))
         if reached <= limit:
             return plan
         # What is shared between operators is priced once; where that misleads, aim lower.
         aim *= 0.999 * limit / reached
-    raise Negative(
+    raise _unreachable(choice, reached, measure(before), limit)
+
+
+def _unreachable(choice: Choice, reached: int, before: int, limit: float) -> Negative:
+    return Negative(
         f"target {choice.target} cannot be reached: with every group cut as far as it may be, "
-        f"{reached:,} remain of {measure(cost(solution)):,}; the limit is {limit:,.0f}",
+        f"{reached:,} remain of {before:,}; the limit is {limit:,.0f}",
         "allow more with --max-ratio, --only or --min-units",
     )
 

@@ -55,7 +55,7 @@ def cost(solution: Solution, plan: Plan | None = None) -> Cost:
     measured = _measure(solution, stays)
     params = size = 0
     for tensor, elements in _constants(solution, stays, out):
-        params += elements if _is_parameter(tensor) else 0
+        params += elements if is_parameter(tensor) else 0
         size += elements * np.dtype(tensor.dtype).itemsize
     living = (applied for position, applied in enumerate(solution.nodes) if position not in out)
     return Cost(params, sum(macs_of(applied, measured) for applied in living) // _batch(solution), size)
@@ -81,14 +81,15 @@ def layer_costs(solution: Solution) -> tuple[Cost, ...]:
             for tensor in held[position]
             if id(tensor) not in kept and out.issuperset(users[id(tensor)])
         }
-        params = sum(prod(shape_of(tensor)) for tensor in unused.values() if _is_parameter(tensor))
+        params = sum(prod(shape_of(tensor)) for tensor in unused.values() if is_parameter(tensor))
         size = sum(prod(shape_of(tensor)) * np.dtype(tensor.dtype).itemsize for tensor in unused.values())
         macs = sum(macs_of(solution.nodes[position], measured) for position in layer.nodes)
         found.append(Cost(params, macs // _batch(solution), size))
     return tuple(found)
 
 
-def _is_parameter(tensor: gs.Constant) -> bool:
+def is_parameter(tensor: gs.Constant) -> bool:
+    """Whether the elements of a constant count as parameters: no indices, sizes, masks or texts."""
     dtype = np.dtype(tensor.dtype)
     return dtype.kind not in "bO" and not (dtype.kind in "iu" and dtype.itemsize >= 4)
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from graphprune.passes.select import Kind
 from graphprune.state import State, made
-
-Kind = Literal["channels", "neurons", "heads", "head-dims", "width", "layers"]
 
 _WORK = 10**13
 """Multiply-accumulates that are spent, all runs together; this takes some minutes on two cores."""

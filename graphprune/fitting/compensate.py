@@ -20,13 +20,14 @@ now is (He et al. 2017, section 3.3), so that a block also mends what the shortc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.cut import Cut
+from graphprune.duplicate import names_of
 from graphprune.feeds import Feeds
 from graphprune.fitting import ridge
 from graphprune.fitting.clipped import ROWS_A_COLUMN, Held
@@ -63,11 +64,12 @@ class Fit:
 
 @dataclass
 class _Side:
-    """Both models under way."""
+    """Both models under way, the masks of their batches, and all names of the smaller graph."""
 
     original: Walk
     smaller: Walk
-    masks: list[Mask] = field(default_factory=list[Mask])
+    masks: list[Mask]
+    names: set[str]
 
 
 def compensate(
@@ -108,7 +110,7 @@ def compensate(
 
     fits: list[Fit] = []
     with Walk(model, noted()) as original, Walk(cut.model, batches()) as smaller:
-        side = _Side(original, smaller, seen)
+        side = _Side(original, smaller, seen, names_of(cut.model.graph))
         for pair in items:
             original.want(_wanted(pair, ways[pair.number]))
         for done, pair in enumerate(items):
@@ -148,7 +150,7 @@ def _fit(side: _Side, pair: Pair, way: Downstream, by: By, rows: int) -> Fit | N
     fitted, strength = ridge.best(normal, start) if by == "lstsq" else (_rescaled(normal, start), 0.0)
     if by == "lstsq" and way.clips and sum(normal.rows) >= ROWS_A_COLUMN * new.columns:
         fitted = held.refit(normal.sums()[0], start, fitted, strength)
-    put(side.smaller.model.graph, new, fitted[:, :-1], fitted[:, -1])
+    put(side.smaller.model.graph, new, fitted[:, :-1], fitted[:, -1], side.names)
     return Fit(new.node.name or new.target, held.error(start) / spread, held.error(fitted) / spread, strength)
 
 

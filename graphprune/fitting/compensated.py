@@ -30,12 +30,14 @@ class Compensated:
         model: the model that is nearer to the original: with new weights, or as it was cut.
         before: the error of the outputs as it was cut: squared error over variance.
         after: the same with new weights.
+        kept: whether it has new weights.
         fits: each operator that was fitted in turn.
     """
 
     model: Model
     before: float
     after: float
+    kept: bool
     fits: tuple[Fit, ...]
 
     def facts(self, by: str) -> Mapping[str, object]:
@@ -44,7 +46,7 @@ class Compensated:
         return {
             "by": by,
             **errors,
-            "kept": self.after < _WORTH * self.before,
+            "kept": self.kept,
             **(summary(self.fits) if self.fits else {}),
         }
 
@@ -68,7 +70,7 @@ def compensated(
     judge = output_error(model, list(samples.held_out(_JUDGED)))
     before = judge(cut.model)
     if by == "none":
-        return Compensated(cut.model, before, before, ())
+        return Compensated(cut.model, before, before, False, ())
     graph = duplicate(cut.model.graph)
     twin = dict(zip((id(node) for node in cut.model.graph.nodes), graph.nodes, strict=True))
     nodes = tuple(twin.get(id(node), node) for node in cut.nodes)
@@ -79,5 +81,5 @@ def compensated(
     else:
         fits = compensate(model, solution, working, samples.fitted, by=by, rows=rows, tell=tell)
     after = judge(working.model)
-    better = after < _WORTH * before
-    return Compensated(working.model if better else cut.model, before, after, tuple(fits))
+    kept = after < _WORTH * before
+    return Compensated(working.model if kept else cut.model, before, after, kept, tuple(fits))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from graphprune.bind import Axes
 from graphprune.cut import Cut
+from graphprune.duplicate import names_of
 from graphprune.fitting.linear import Linear, fixed_names, linear, matrix
 from graphprune.fitting.linear_write import put
 from graphprune.fitting.shrinkage import shrunk
@@ -113,6 +114,7 @@ def make_up(solution: Solution, cut: Cut, statistics: Statistics, by: Literal["b
     The graph of `cut` is changed in place.
     """
     changed = 0
+    names = names_of(cut.model.graph)
     for pair in pairs(solution, cut):
         if not pair.lost or pair.number not in statistics:
             continue
@@ -125,7 +127,7 @@ def make_up(solution: Solution, cut: Cut, statistics: Statistics, by: Literal["b
             old = w[block][:, out]
             new[at] = old[stay] if by == "bias" else best(moments, int(block), old, stay)
             bias[at] = b[block, out] + moments.mean[block] @ old - moments.mean[block, stay] @ new[at]
-        put(cut.model.graph, pair.after, new, bias)
+        put(cut.model.graph, pair.after, new, bias, names)
         changed += 1
     return changed
 
