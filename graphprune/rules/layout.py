@@ -245,14 +245,18 @@ def _resize_patch(edit: Edit) -> Written:
 
 
 def _depth_to_space(site: Site) -> str:
-    block = int(site.attribute("blocksize"))
-    crd = site.attribute("mode", "DCR") in ("CRD", b"CRD")
-    return f"n ({f'c {block} {block}' if crd else f'{block} {block} c'}) * -> n c *"
+    return f"n ({_depth(site)}) * -> n c *"
 
 
 def _space_to_depth(site: Site) -> str:
+    return f"n c * -> n ({_depth(site)}) *"
+
+
+def _depth(site: Site) -> str:
+    """Return how a depth is made of channels and places within a block (SpaceToDepth: `mode` since opset 27)."""
     block = int(site.attribute("blocksize"))
-    return f"n c * -> n ({block} {block} c) *"
+    crd = site.attribute("mode", "DCR") in ("CRD", b"CRD")
+    return f"c {block} {block}" if crd else f"{block} {block} c"
 
 
 _FACTORS = "its factors do not divide those of the target, or it is a vector of sizes"
