@@ -38,31 +38,37 @@ def session(model: Model, *, optimised: bool = False) -> Generator[ort.Inference
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if not optimised:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    size = _weight_bytes(model)
-    with tempfile.TemporaryDirectory(prefix="graphprune-") as folder:
-        source: bytes | str
-        if size > _IN_MEMORY:
-            source = str(Path(folder) / "model.onnx")
-            save(model, source)
-        else:
-            source = to_proto(model).SerializeToString()
+    with serialised(model) as source:
         try:
             yield ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        except _ORT_ERRORS as error:
+        except ORT_ERRORS as error:
             raise Refused(
-                f"ONNX Runtime refuses the model: {_first_line(error)}", "check it with onnx.checker"
+                f"ONNX Runtime refuses the model: {first_line(error)}", "check it with onnx.checker"
             ) from error
+
+
+@contextmanager
+def serialised(model: Model) -> Generator[bytes | str]:
+    """Yield a model as ONNX Runtime takes it: as bytes, or where it is large the path of a temporary file."""
+    if _weight_bytes(model) <= _IN_MEMORY:
+        yield to_proto(model).SerializeToString()
+        return
+    with tempfile.TemporaryDirectory(prefix="graphprune-") as folder:
+        path = str(Path(folder) / "model.onnx")
+        save(model, path)
+        yield path
 
 
 def _weight_bytes(model: Model) -> int:
     return sum(int(stored(tensor).nbytes) for tensor in constants(model.graph))
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return what an error of ONNX Runtime says in its first line, up to 300 characters."""
     return str(error).strip().splitlines()[0][:300]
 
 
-_ORT_ERRORS: tuple[type[Exception], ...] = (
+ORT_ERRORS: tuple[type[Exception], ...] = (
     state.EPFail,
     state.Fail,
     state.InvalidArgument,
@@ -72,6 +78,7 @@ _ORT_ERRORS: tuple[type[Exception], ...] = (
     state.NotImplemented,
     state.RuntimeException,
 )
+"""What ONNX Runtime raises."""
 
 
 def run(opened: ort.InferenceSession, feeds: Feeds) -> list[NDArray[Any]]:
@@ -87,9 +94,9 @@ def run(opened: ort.InferenceSession, feeds: Feeds) -> list[NDArray[Any]]:
         raise Environment(
             "memory ran out while the model was run", "use smaller shapes with --shape"
         ) from error
-    except _ORT_ERRORS as error:
+    except ORT_ERRORS as error:
         raise Refused(
-            f"the model cannot be run: {_first_line(error)}", "give sizes that it accepts with --shape"
+            f"the model cannot be run: {first_line(error)}", "give sizes that it accepts with --shape"
         ) from error
     flat: list[NDArray[Any]] = []
     for result in results:
@@ -117,10 +124,11 @@ def _run_foreign(opened: ort.InferenceSession, feeds: Feeds) -> list[NDArray[Any
         name: ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array, elements.number_of(array.dtype))
         for name, array in arrays.items()
     }
-    return [_read(value) for value in opened.run_with_ort_values(None, values)]
+    return [read(value) for value in opened.run_with_ort_values(None, values)]
 
 
-def _read(value: ort.OrtValue) -> NDArray[Any]:
+def read(value: ort.OrtValue) -> NDArray[Any]:
+    """Return a tensor of ONNX Runtime as an array, elements foreign to numpy included."""
     if value.data_type() not in _FOREIGN:
         return value.numpy()
     element, sizes = value.element_type(), value.shape()

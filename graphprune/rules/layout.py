@@ -253,7 +253,7 @@ def _space_to_depth(site: Site) -> str:
 
 
 def _depth(site: Site) -> str:
-    """Return how a depth is made of channels and places within a block (SpaceToDepth: `mode` since opset 27)."""
+    """Return how a depth is made of channels and places in a block (SpaceToDepth: `mode` since opset 27)."""
     block = int(site.attribute("blocksize"))
     crd = site.attribute("mode", "DCR") in ("CRD", b"CRD")
     return f"c {block} {block}" if crd else f"{block} {block} c"
