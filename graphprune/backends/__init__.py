@@ -28,6 +28,8 @@ class Setup:
 
     Attributes:
         threads: threads that work on one inference on a CPU; 0 lets the runtime take as many as it likes.
+            One by default: threads of a pool wait for each other by spinning, so that on a machine that
+            does something else as well they measure the machine.
         spin: whether waiting threads spin (the default of ONNX Runtime, and of CUDA) or block.
         cuda_graph: whether a GPU replays the inference as a CUDA graph, where the runtime can.
         transfers: whether copies of inputs to a GPU and of outputs back are part of the time.
@@ -35,7 +37,7 @@ class Setup:
         build: how an engine is built (backends `trt` and `trt-rtx`); None for the defaults.
     """
 
-    threads: int = 0
+    threads: int = 1
     spin: bool = True
     cuda_graph: bool = True
     transfers: bool = False

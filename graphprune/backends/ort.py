@@ -44,7 +44,7 @@ class Ort:
         versions = {"onnxruntime": ort.__version__}
         if self.name == "ort:cpu":
             usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-            details = {"cores": str(usable), "threads": str(setup.threads or "as many as there are cores")}
+            details = {"cores": str(usable), "threads": str(setup.threads or "all")}
             return Device(self.name, _processor(), details, {**versions, "system": platform.platform()})
         from graphprune.backends.gpu import described
 
