@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import shutil
 import tempfile
 from pathlib import Path
-
-import numpy as np
 
 from graphprune.fitting.calibration import Calibration
 from graphprune.fitting.linear import linears
 from graphprune.fitting.sampling import PER_COLUMN, ROWS
 from graphprune.fitting.statistics import Statistics, Tell, collect
-from graphprune.ir import body_constants, constants
-from graphprune.model import Model, outline
-from graphprune.weights import Weight, stored
+from graphprune.model import Model
+from graphprune.model_hash import model_hash
+from graphprune.user_cache import cache_folder, trim
 
 VERSION = 5
 MOST = 4 << 30
@@ -26,8 +23,8 @@ _DONE = "done"
 
 
 def folder() -> Path:
-    """Return the user's cache folder for graphprune (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graphprune" / "statistics"
+    """Return the user's cache folder for statistics."""
+    return cache_folder("statistics")
 
 
 def gathered(
@@ -64,34 +61,13 @@ def gathered(
     except BaseException:
         shutil.rmtree(working, ignore_errors=True)
         raise
-    _trim(place)
+    trim(place, _DONE, MOST)
     return Statistics(place, numbers, found.samples)
 
 
 def key(model: Model, samples: Calibration) -> str:
     """Return the hash of a model, its weights, and data."""
     digest = hashlib.blake2b(digest_size=16)
-    for part in (VERSION, ROWS, PER_COLUMN, samples.data.fingerprint, samples.batch):
+    for part in (VERSION, ROWS, PER_COLUMN, samples.data.fingerprint, samples.batch, model_hash(model)):
         digest.update(f"{part}\0".encode())
-    digest.update(outline(model).graph.SerializeToString(deterministic=True))
-    for tensor in (*constants(model.graph), *body_constants(model.graph)):
-        held = stored(tensor)
-        if isinstance(held, Weight):
-            for block in held.blocks():
-                digest.update(block)
-        else:
-            values = held if isinstance(held, np.ndarray) else held.load()
-            digest.update(f"{values.dtype}{values.shape}".encode() + values.tobytes())
     return digest.hexdigest()
-
-
-def _trim(newest: Path) -> None:
-    """Remove what was not used for longest until the cache fits; never what has just been made."""
-    entries = [entry for entry in newest.parent.iterdir() if (entry / _DONE).is_file()]
-    sizes = {entry: sum(file.stat().st_size for file in entry.iterdir()) for entry in entries}
-    for entry in sorted(entries, key=lambda entry: (entry / _DONE).stat().st_mtime):
-        if sum(sizes.values()) <= MOST:
-            return
-        if entry != newest:
-            shutil.rmtree(entry, ignore_errors=True)
-            del sizes[entry]

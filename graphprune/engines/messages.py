@@ -1,0 +1,23 @@
+"""What TensorRT says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from graphprune.engines import api
+from graphprune.engines.libraries import TensorRT
+
+_LOUD = ("ERROR", "INTERNAL_ERROR")
+
+
+def logger(trt: TensorRT, tell: Callable[[str, str], None], errors: list[str]) -> api.ILogger:
+    """Return a logger that tells severity and text of each message, and adds errors to `errors`."""
+
+    def log(_: api.ILogger, severity: api.Named, text: str) -> None:
+        if severity.name in _LOUD:
+            errors.append(text)
+        if severity.name != "VERBOSE":
+            tell(severity.name, text)
+
+    return cast("api.ILogger", type("Log", (trt.ILogger,), {"log": log})())
