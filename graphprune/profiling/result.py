@@ -46,7 +46,11 @@ class Timed:
         build: what an engine of it is: seconds, bytes, from the cache; empty for ONNX Runtime.
         layers: what its steps take, where this was asked for.
         deviation: the largest relative L2 distance of an output of the timed engine from the reference
-            (ONNX Runtime on the CPU, optimisations off); None where it was not looked at.
+            (ONNX Runtime on the CPU, optimisations off); not a number where outputs hold such; None where it
+            was not looked at.
+        limit: the largest deviation that its element types and the device explain; None as above.
+        layer_rounds: seconds of each of `layers` in each round of timing them: [layers][rounds]; rounds of
+            one number belong together in all models.
     """
 
     name: str
@@ -56,6 +60,8 @@ class Timed:
     build: Mapping[str, str] = field(default_factory=dict[str, str])
     layers: tuple[LayerTime, ...] = ()
     deviation: float | None = None
+    limit: float | None = None
+    layer_rounds: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)
