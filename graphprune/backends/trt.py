@@ -19,7 +19,7 @@ from graphprune.engines.foreign import read_engine
 from graphprune.engines.libraries import Library, RtxTensorRT, TensorRT, capabilities, library, load
 from graphprune.engines.messages import logger
 from graphprune.engines.options import BuildOptions
-from graphprune.engines.ranges import fitted
+from graphprune.engines.ranges import fitted, named
 from graphprune.errors import Environment, Usage
 from graphprune.feeds import Feeds
 from graphprune.model import Model
@@ -58,7 +58,7 @@ class Trt:
         """Build `model` for the shapes of `feeds`, or take the engine from the cache, and load it."""
         of = library(self.name)
         device, trt, cuda = self.device(setup), load(of), runtime()
-        options = _options(setup.build or BuildOptions(), feeds, device, trt)
+        options = _options(named(model, setup.build or BuildOptions()), feeds, device, trt)
         if options.engine is not None:
             plan = read_engine(options.engine, of.title, trt.__version__, trusted=options.trusted)
         else:

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import click
@@ -16,7 +16,17 @@ from graphprune.cli.failures import printable
 WIDTH = 100
 """A table is at most this many columns wide."""
 
-SPELLINGS = {"--shapes": "--shape", "--optShapes": "--shape"}
+SPELLINGS = {
+    "--shapes": "--shape",
+    "--optShapes": "--shape",
+    "--minShapes": "--min-shapes",
+    "--maxShapes": "--max-shapes",
+    "--saveEngine": "--save-engine",
+    "--timingCacheFile": "--timing-cache",
+    "--builderOptimizationLevel": "--level",
+    "--hardwareCompatible": "--hardware-compatible",
+    "--versionCompatible": "--version-compatible",
+}
 """Spellings of other tools that mean the same; the help does not show them."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -47,20 +57,33 @@ def _known_spelling(word: str) -> str:
 
 def shared(command: Command) -> Command:
     """The options that every verb has."""
-    for option in (
+    return sharing("table", "json")(command)
+
+
+def sharing(*formats: str) -> Callable[[Command], Command]:
+    """The options that every verb has, with these forms of output."""
+
+    def add(command: Command) -> Command:
+        for option in _shared(formats):
+            command = option(command)
+        return command
+
+    return add
+
+
+def _shared(formats: Sequence[str]) -> tuple[Callable[[Command], Command], ...]:
+    return (
         click.option("--debug", is_flag=True, help="Show the traceback of an error, and every log message."),
         click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
         click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is being done."),
         click.option(
             "--output-format",
-            type=click.Choice(["table", "json"]),
+            type=click.Choice(formats),
             default="table",
             show_default=True,
             help="How the result is printed on stdout.",
         ),
-    ):
-        command = option(command)
-    return command
+    )
 
 
 def listen(quiet: bool, verbose: bool, debug: bool) -> None:

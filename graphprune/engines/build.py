@@ -115,6 +115,20 @@ def check(model: Model, backend: str, options: BuildOptions, *, gpu: int = 0) ->
     return store.find(made.key) is not None
 
 
+def target(model: Model, backend: str, options: BuildOptions, gpu: int = 0) -> str:
+    """Return what the engine is built for, as `SM86` or the name of a GPU; the options are checked.
+
+    Raises:
+        Usage: an option that the library lacks, or shapes that do not fit.
+        Environment: the library is missing, or the GPU that it would build on.
+        Refused: a dynamic model came without shapes.
+    """
+    of = _checked(backend, options)
+    ranges(model, options)
+    load(of)
+    return _target(of, options, gpu)
+
+
 @dataclass(frozen=True)
 class _Request:
     library: Library
@@ -127,21 +141,26 @@ class _Request:
 
 
 def _request(model: Model, backend: str, options: BuildOptions, gpu: int) -> _Request:
-    of = library(backend)
-    for name, why in _NOT_THERE[backend].items():
-        if getattr(options, name):
-            raise Usage(f"{of.title} has no {why}", "leave it out")
+    of = _checked(backend, options)
     shapes = ranges(model, options)
     module = load(of)
     version = module.__version__
     if options.capability is not None:
         check_capability(of, module, options.capability)
-    target = _target(of, options, gpu)
+    built_for = _target(of, options, gpu)
     hashed = model_hash(model)
     asked = _words(options, shapes)
-    key = msgspec.json.encode([VERSION, of.title, version, target, hashed, asked], order="sorted")
+    key = msgspec.json.encode([VERSION, of.title, version, built_for, hashed, asked], order="sorted")
     digest = hashlib.blake2b(key, digest_size=16).hexdigest()
-    return _Request(of, version, target, hashed, shapes, options, digest)
+    return _Request(of, version, built_for, hashed, shapes, options, digest)
+
+
+def _checked(backend: str, options: BuildOptions) -> Library:
+    of = library(backend)
+    for name, why in _NOT_THERE[backend].items():
+        if getattr(options, name):
+            raise Usage(f"{of.title} has no {why}", "leave it out")
+    return of
 
 
 def _words(options: BuildOptions, shapes: dict[str, Range]) -> dict[str, object]:
@@ -154,7 +173,14 @@ def _words(options: BuildOptions, shapes: dict[str, Range]) -> dict[str, object]
     words |= {
         name: getattr(options, name) for name in ("level", "workspace") if getattr(options, name) is not None
     }
-    return {**words, "shapes": {name: list(each) for name, each in shapes.items()}} if shapes else words
+    return (
+        {
+            **words,
+            "shapes": {name: ["x".join(map(str, shape)) for shape in each] for name, each in shapes.items()},
+        }
+        if shapes
+        else words
+    )
 
 
 def _target(of: Library, options: BuildOptions, gpu: int) -> str:

@@ -95,10 +95,12 @@ def _switches(trt: TensorRT, names: Iterable[str]) -> Iterable[api.Named]:
         yield flag
 
 
-def _aim(trt: RtxTensorRT, config: api.RtxIBuilderConfig, capability: int) -> None:
+def _aim(rtx: RtxTensorRT, config: api.RtxIBuilderConfig, capability: int) -> None:
     config.num_compute_capabilities = 1
-    config.set_compute_capability(getattr(trt.ComputeCapability, f"SM{capability}"), 0)
+    config.set_compute_capability(getattr(rtx.ComputeCapability, f"SM{capability}"), 0)
 
 
 def _fault(error: api.ParserError) -> Fault:
-    return Fault(error.node(), error.node_name(), error.node_operator(), error.code().name, error.desc())
+    # Up to 10.13 the `name` of a code is a method; its text is the same in all versions.
+    code = str(error.code()).rpartition(".")[2]
+    return Fault(error.node(), error.node_name(), error.node_operator(), code, error.desc())

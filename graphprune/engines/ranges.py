@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from graphprune.engines.options import BuildOptions, Range, Sizes
 from graphprune.errors import Refused, Usage
@@ -22,11 +23,8 @@ def ranges(model: Model, options: BuildOptions) -> dict[str, Range]:
         Refused: an input has an open dimension, and nothing is given for it.
     """
     inputs = {tensor.name: tensor for tensor in inputs_of(model.graph)}
-    declared = {name: tensor.shape for name, tensor in inputs.items()}
-    least, best, most = (
-        fit_shapes(dict(given), declared)
-        for given in (options.min_shapes, options.opt_shapes, options.max_shapes)
-    )
+    options = named(model, options)
+    least, best, most = options.min_shapes, options.opt_shapes, options.max_shapes
     found: dict[str, Range] = {}
     for name, tensor in inputs.items():
         sizes = dimensions(tensor)
@@ -42,6 +40,17 @@ def ranges(model: Model, options: BuildOptions) -> dict[str, Range]:
         found[name] = Range(least.get(name, known), known, most.get(name, known))
         _check(name, found[name])
     return found
+
+
+def named(model: Model, options: BuildOptions) -> BuildOptions:
+    """Return the options with a name for every shape; raises `Usage` where a shape fits no input."""
+    declared = {tensor.name: tensor.shape for tensor in inputs_of(model.graph)}
+    return replace(
+        options,
+        min_shapes=fit_shapes(dict(options.min_shapes), declared),
+        opt_shapes=fit_shapes(dict(options.opt_shapes), declared),
+        max_shapes=fit_shapes(dict(options.max_shapes), declared),
+    )
 
 
 def fitted(options: BuildOptions, sizes: Mapping[str, Sizes]) -> dict[str, Sizes]:
