@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 
 import click
@@ -64,26 +64,24 @@ def sharing(*formats: str) -> Callable[[Command], Command]:
     """The options that every verb has, with these forms of output."""
 
     def add(command: Command) -> Command:
-        for option in _shared(formats):
+        for option in (
+            click.option(
+                "--debug", is_flag=True, help="Show the traceback of an error, and every log message."
+            ),
+            click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+            click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is being done."),
+            click.option(
+                "--output-format",
+                type=click.Choice(formats),
+                default="table",
+                show_default=True,
+                help="How the result is printed on stdout.",
+            ),
+        ):
             command = option(command)
         return command
 
     return add
-
-
-def _shared(formats: Sequence[str]) -> tuple[Callable[[Command], Command], ...]:
-    return (
-        click.option("--debug", is_flag=True, help="Show the traceback of an error, and every log message."),
-        click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
-        click.option("-v", "--verbose", is_flag=True, help="Say on stderr what is being done."),
-        click.option(
-            "--output-format",
-            type=click.Choice(formats),
-            default="table",
-            show_default=True,
-            help="How the result is printed on stdout.",
-        ),
-    )
 
 
 def listen(quiet: bool, verbose: bool, debug: bool) -> None:
