@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help demo test lint format pytest zoo bench coverage clean
+.PHONY: help demo test lint format pytest engines zoo bench coverage clean
 .DEFAULT_GOAL := help
 
 help:
@@ -37,16 +37,19 @@ format: $(READY) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-pytest: $(READY)
+pytest: $(READY) engines
 	$(BIN)/python -m pytest -m "not slow and not zoo" $(TESTS)
 
-zoo: $(READY) ## the slow tests, and the sweep over every graph of GRAPHPRUNE_ZOO
+engines: $(READY) ## fetch what the tests of engines run against (they skip where it cannot be had)
+	@$(BIN)/python -m tests.engines.prepare
+
+zoo: $(READY) engines ## the slow tests, and the sweep over every graph of GRAPHPRUNE_ZOO
 	$(BIN)/python -m pytest -m "slow or zoo" $(TESTS)
 	$(BIN)/python -m benchmarks.zoo --no-write
 
 bench: bench-cold-start bench-shared-bias bench-light ## the quick benchmarks; `make help` lists the others
 
-coverage: $(READY) ## line and branch coverage of the quick tests
+coverage: $(READY) engines ## line and branch coverage of the quick tests
 	$(BIN)/python -m coverage run -m pytest -q -m "not slow and not zoo" $(TESTS)
 	$(BIN)/python -m coverage report
 

@@ -116,7 +116,10 @@ def properties(gpu: int) -> Any:
         Environment: there is no such GPU, or no driver.
     """
     cuda = runtime()
-    count = int(called(cuda, cuda.cudaGetDeviceCount()))
+    try:
+        count = int(called(cuda, cuda.cudaGetDeviceCount()))
+    except RuntimeError as error:  # the older bindings, where the driver is not even installed
+        raise Environment(f"CUDA has failed: {error}", _HINTS[35]) from error
     if not 0 <= gpu < count:
         raise Environment(f"there is no GPU {gpu}, but {count} of them, counted from 0", _HINTS[101])
     return called(cuda, cuda.cudaGetDeviceProperties(gpu))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,41 +15,12 @@ import pytest
 from graphprune.engines import api
 from tests.engines import contract, prepare
 
-FUNCTIONS = (
-    "createInferBuilder_INTERNAL",
-    "createInferRefitter_INTERNAL",
-    "createInferRuntime_INTERNAL",
-    "createNvOnnxParserRefitter_INTERNAL",
-    "createNvOnnxParser_INTERNAL",
-    "getBuilderPluginRegistry",
-    "getNvOnnxParserVersion",
-    "getPluginRegistry",
-    "initLibNvInferPlugins",
-)
-"""What the bindings ask of TensorRT's libraries when they are imported."""
-LIBRARIES = ("nvinfer", "nvonnxparser", "nvinfer_plugin")
 VERSIONS = [
     *(f"tensorrt-{version}" for version in prepare.BINDINGS),
     "rtx",
     *(f"cuda-{version}" for version in prepare.CUDA),
 ]
 Check = Callable[..., list[str]]
-
-
-@pytest.fixture(scope="module")
-def empty_libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Shared libraries under the names of TensorRT's, in which nothing is done."""
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler to build empty libraries with")
-    folder = tmp_path_factory.mktemp("libraries")
-    source = folder / "empty.c"
-    source.write_text("".join(f"void *{name}(void) {{ return 0; }}\n" for name in FUNCTIONS))
-    for major in sorted({version.split(".")[0] for version in prepare.BINDINGS}):
-        for name in LIBRARIES:
-            target = folder / f"lib{name}.so.{major}"
-            subprocess.run([compiler, "-shared", "-fPIC", "-o", str(target), str(source)], check=True)
-    return folder
 
 
 @pytest.fixture
