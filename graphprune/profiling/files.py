@@ -24,7 +24,7 @@ _NUMBERS = re.compile(r"\[\n\s+([-+.\deE,\s]+?)\s+\]")
 
 def to_json(profile: Profile) -> str:
     """Return `profile` as JSON; each block of times stands on a line of its own."""
-    text = json.dumps(_plain(asdict(profile)), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(asdict(profile)), indent=1, ensure_ascii=False, allow_nan=False)
     return _NUMBERS.sub(lambda found: "[" + " ".join(found[1].split()) + "]", text) + "\n"
 
 
@@ -103,13 +103,13 @@ def _check(profile: Profile) -> None:
         raise Refused("it has no batches", _HINT)
 
 
-def _plain(value: object) -> object:
-    """`value` as JSON has it: texts for paths and for the numbers that JSON lacks."""
+def plain(value: object) -> object:
+    """Return `value` as JSON has it: texts for paths and for the numbers that JSON lacks."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):
         items = cast("Mapping[str, object]", value)
-        return {key: _plain(item) for key, item in items.items()}
+        return {key: plain(item) for key, item in items.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in cast("Iterable[object]", value)]
+        return [plain(item) for item in cast("Iterable[object]", value)]
     return str(value) if isinstance(value, Path) else value
