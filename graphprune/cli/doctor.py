@@ -5,56 +5,94 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 import graphprune
-from graphprune.cli.common import emit, listen, shared
-from graphprune.errors import Environment
+from graphprune.cli.common import Verb, emit, listen, shared
+from graphprune.errors import Environment, Usage
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from graphprune.profiling.null_test import NullTest
+
 PACKAGES = ("numpy", "onnx", "onnx-graphsurgeon", "onnxruntime", "click", "rich", "msgspec")
-BACKENDS = {"ort:cpu": "CPUExecutionProvider", "ort:cuda": "CUDAExecutionProvider"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; `fault` is empty where all is well."""
+    """One thing that was looked at; `fault` is empty where all is well, and `hint` says what to do."""
 
     subject: str
     found: str
     fault: str = ""
+    hint: str = ""
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option(
     "--require",
     multiple=True,
-    type=click.Choice(list(BACKENDS)),
-    help="Exit with 4 where this backend does not run; may be repeated.",
+    metavar="BACKEND",
+    help="Exit with 4 where this backend does not run: ort:cpu, ort:cuda, trt, trt-rtx; may be repeated.",
 )
+@click.option(
+    "--null-test",
+    metavar="MODEL",
+    type=click.Path(path_type=Path),
+    help="Time this model against itself, and exit with 1 where the machine calls that a difference.",
+)
+@click.option("--backend", default="ort:cpu", show_default=True, help="Where --null-test runs it.")
+@click.option("--shape", multiple=True, metavar="TEXT,...", help="Shapes of its inputs, as x:1x3x224x224.")
+@click.option("--duration", metavar="TIME", help="How long to time it, as 3s (default: until it is decided).")
 @shared
-def command(require: tuple[str, ...], output_format: str, quiet: bool, verbose: bool, debug: bool) -> None:
-    """Show versions, cores and providers, and try out ONNX Runtime.
+def command(
+    require: tuple[str, ...],
+    null_test: Path | None,
+    backend: str,
+    shape: tuple[str, ...],
+    duration: str | None,
+    output_format: str,
+    quiet: bool,
+    verbose: bool,
+    debug: bool,
+) -> None:
+    """Show versions, cores, backends, clocks and load, and try out ONNX Runtime.
 
+    With --null-test also the noise floor: how large a difference must be to mean something on this machine.
     Exits with 4 where something that graphprune needs is missing or does not work.
     """
     listen(quiet, verbose, debug)
-    findings = [*_machine(), *_packages(), *_backends(("ort:cpu", *require)), *_passes()]
-    result = {"version": 1, "findings": [vars(finding) for finding in findings]}
+    if null_test is None and (backend != "ort:cpu" or shape or duration):
+        raise Usage("--backend, --shape and --duration are of --null-test", "name its model")
+
+    from graphprune.backends import BACKENDS
+    from graphprune.nearest import did_you_mean
+
+    for name in (*require, backend):
+        if name not in BACKENDS:
+            raise Usage(f"there is no backend {name}", did_you_mean(name, BACKENDS))
+
+    from graphprune.cli.doctor_latency import demand_same, findings_of, run_null_test
+
+    findings = [*_machine(), *_packages(), *_latency(require), *_passes()]
+    faults = [finding for finding in findings if finding.fault and not finding.subject.startswith("pass ")]
+    tested = None
+    if null_test is not None and not faults:
+        tested = run_null_test(null_test, backend, shape, duration, quiet)
     if not quiet or output_format == "json":
-        emit(result, output_format, lambda: _tables(findings))
-    needed = [finding for finding in findings if finding.fault and not finding.subject.startswith("pass ")]
-    if needed:
-        hint = (
-            "install a build of onnxruntime that has it" if ":" in needed[0].subject else "install it again"
-        )
-        raise Environment(f"{needed[0].subject}: {needed[0].fault}", hint)
+        result = {"version": 1, "findings": [vars(finding) for finding in findings]}
+        more = {} if tested is None else {"null_test": findings_of(tested)}
+        emit({**result, **more}, output_format, lambda: _tables(findings, tested))
+    if faults:
+        raise Environment(f"{faults[0].subject}: {faults[0].fault}", faults[0].hint or "install it again")
+    if tested is not None:
+        demand_same(tested)
 
 
 def _machine() -> Iterable[Finding]:
@@ -73,38 +111,18 @@ def _packages() -> Iterable[Finding]:
             yield Finding(package, "missing", "the package is not installed")
 
 
-def _backends(wanted: Iterable[str]) -> Iterable[Finding]:
+def _latency(require: Sequence[str]) -> Iterable[Finding]:
+    """The backends, and what would disturb a measurement."""
     try:
         import onnxruntime as ort
     except ImportError as error:
         yield Finding("onnxruntime", "broken", f"it cannot be imported: {error}")
         return
-    available: list[str] = ort.get_available_providers()
-    yield Finding("providers", ", ".join(available))
-    for backend in dict.fromkeys(wanted):
-        provider = BACKENDS[backend]
-        fault = _try_session(provider) if provider in available else f"ONNX Runtime has no {provider} here"
-        yield Finding(backend, "does not run" if fault else "runs", fault)
+    from graphprune.cli.doctor_latency import backends, conditions
 
-
-def _try_session(provider: str) -> str:
-    """What goes wrong when a model of one node runs on `provider`; empty when nothing does."""
-    import numpy as np
-    import onnx
-    import onnxruntime as ort
-
-    model = onnx.parser.parse_model(
-        '<ir_version: 8, opset_import: ["": 17]> g (float[2] x) => (float[2] y) { y = Neg(x) }'
-    )
-    try:
-        session = ort.InferenceSession(model.SerializeToString(), providers=[provider])
-        (negated,) = session.run(None, {"x": np.array([1, -2], dtype=np.float32)})
-    except Exception as error:  # noqa: BLE001  whatever the runtime raises is what the user wants to read
-        return f"{type(error).__name__}: {error}"
-    # ONNX Runtime falls back to the processor without a word.
-    if session.get_providers()[0] != provider:
-        return f"the session runs on {session.get_providers()[0]} instead"
-    return "" if np.asarray(negated).tolist() == [-1, 2] else f"Neg of [1, -2] gives {negated}"
+    yield Finding("providers", ", ".join(ort.get_available_providers()))
+    yield from backends(("ort:cpu", *require))
+    yield from conditions()
 
 
 def _passes() -> Iterable[Finding]:
@@ -115,7 +133,12 @@ def _passes() -> Iterable[Finding]:
         yield Finding(f"pass {name}", "broken" if name in faults else "offered", faults.get(name, ""))
 
 
-def _tables(findings: list[Finding]) -> Iterable[RenderableType]:
-    from graphprune.cli.tables import table
+def _tables(findings: list[Finding], tested: NullTest | None) -> Iterable[RenderableType]:
+    from graphprune.cli.tables import table, text
 
     yield table(("subject", "found", "fault"), [(f.subject, f.found, f.fault) for f in findings])
+    if tested is not None:
+        from graphprune.cli.doctor_latency import null_test_table
+
+        yield text("")
+        yield null_test_table(tested)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from graphprune.backends import Numbers
-from graphprune.profiling.labels import apart, conditions, facts
+from graphprune.profiling.conditions import disturbances
+from graphprune.profiling.labels import apart, facts
 from graphprune.profiling.merge import Source
 from graphprune.profiling.result import Batch, Timed
 
@@ -111,10 +112,16 @@ def columns(gathered: Sequence[Gathered]) -> tuple[Column, ...]:
             column.facts,
             tuple(dict.fromkeys(source.file for source in column.sources)),
             apart(column.facts, [other.facts for other in gathered if _siblings(other, column)]),
-            tuple(dict.fromkeys(note for source in column.sources for note in conditions(source.profile))),
+            _notes(column.sources),
         )
         for column in gathered
     )
+
+
+def _notes(sources: Sequence[Source]) -> tuple[str, ...]:
+    """What disturbed any of the profiles."""
+    profiles = [source.profile for source in sources]
+    return tuple(dict.fromkeys(note for each in profiles for note in disturbances(each.before, each.after)))
 
 
 def _siblings(one: Gathered, other: Gathered) -> bool:

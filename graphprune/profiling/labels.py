@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 
-from graphprune.profiling.result import Batch, Conditions, Profile
+from graphprune.profiling.conditions import LOADED
+from graphprune.profiling.result import Batch, Profile
 
-BUSY = 0.5
-"""A load average over the number of cores, before anything is timed, from which a machine is called busy."""
 VERSION = "version of "
 """How the names of facts that are versions begin."""
 DISTURBED = "disturbed"
@@ -62,28 +61,9 @@ def _disturbances(profile: Profile) -> list[str]:
     found = {
         "throttled": any(moment.throttled for moment in moments),
         "other processes": any(moment.others for moment in moments),
-        "busy": _load(profile.before) > BUSY,
+        "busy": (profile.before.load or 0) > LOADED,
     }
     return [name for name, there in found.items() if there]
-
-
-def conditions(profile: Profile) -> tuple[str, ...]:
-    """Say what disturbed a profile; nothing where nothing is known to have."""
-    moments = (profile.before, profile.after)
-    throttled = dict.fromkeys(reason for moment in moments for reason in moment.throttled)
-    others = dict.fromkeys(process for moment in moments for process in moment.others)
-    notes: list[str] = []
-    if throttled:
-        notes.append(f"throttled: {', '.join(throttled)}")
-    if others:
-        notes.append(f"other processes on the device: {', '.join(others)}")
-    if (load := _load(profile.before)) > BUSY:
-        notes.append(f"busy: {load:.1f} processes a core before anything was timed")
-    return tuple(notes)
-
-
-def _load(moment: Conditions) -> float:
-    return moment.load or 0.0
 
 
 def apart(known: Mapping[str, str], alike: Sequence[Mapping[str, str]]) -> tuple[str, ...]:

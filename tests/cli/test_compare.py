@@ -41,7 +41,7 @@ def test_a_table_has_models_down_and_devices_across(results: Path, call: Any) ->
     assert ["model.onnx", "10.04", "ms", "1.005", "ms"] in lines
     assert ["0.600", "(0.600–0.600)", "0.990", "(0.990–0.990)"] in lines
     assert ["faster", "same"] in lines
-    assert "¹ throttled: power cap" in out
+    assert "¹ the device was held down: power cap" in out
     assert "Columns are not compared with each other." in " ".join(out.split())
 
 

@@ -135,9 +135,9 @@ def test_what_disturbed_a_profile_is_noted_with_its_figures() -> None:
     hot = replace(QUIET, throttled=("power cap",), others=("train (7)",), load=1.26)
     (column,) = compared(profile(TWO, before=hot)).columns
     assert column.notes == (
-        "throttled: power cap",
-        "other processes on the device: train (7)",
-        "busy: 1.3 processes a core before anything was timed",
+        "the machine was busy before: load 1.26 per core",
+        "other processes were busy: train (7)",
+        "the device was held down: power cap",
     )
     assert compared(profile(TWO, after=replace(QUIET, load=1.26))).columns[0].notes == ()
 
