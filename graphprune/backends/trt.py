@@ -14,7 +14,7 @@ from graphprune.backends.gpu import described
 from graphprune.backends.trt_names import names_of
 from graphprune.backends.trt_running import TrtRunning
 from graphprune.engines import api
-from graphprune.engines.build import build
+from graphprune.engines.build import Engine, build
 from graphprune.engines.foreign import read_engine
 from graphprune.engines.libraries import Library, RtxTensorRT, TensorRT, capabilities, library, load
 from graphprune.engines.messages import logger
@@ -61,17 +61,22 @@ class Trt:
         options = _options(named(model, setup.build or BuildOptions()), feeds, device, trt)
         if options.engine is not None:
             plan = read_engine(options.engine, of.title, trt.__version__, trusted=options.trusted)
+            facts = {"file": options.engine.name, "bytes": str(len(plan))}
         else:
-            plan = build(model, self.name, options, gpu=setup.gpu).plan
+            engine = build(model, self.name, options, gpu=setup.gpu)
+            plan, facts = engine.plan, _facts(engine)
+            del engine
         with ExitStack() as until:
             _take(cuda, setup)
             errors: list[str] = []
             log = logger(trt, lambda severity, text: _LOG.info("%s: %s", severity, text), errors)
             until.callback(errors.clear)
-            engine = _engine(trt, log, plan, of, errors)
+            loaded = _loaded(trt, log, plan, of, errors)
             del plan
-            context = _context(trt, engine, of, device, setup, until)
-            yield TrtRunning(trt, cuda, engine, context, feeds, setup, names_of(model), errors, until)
+            context = _context(trt, loaded, of, device, setup, until)
+            running = TrtRunning(trt, cuda, loaded, context, feeds, setup, names_of(model), errors, until)
+            running.build = facts
+            yield running
 
 
 BACKENDS = {name: Trt(name) for name in ("trt", "trt-rtx")}
@@ -102,7 +107,18 @@ def _take(cuda: CudaRuntime, setup: Setup) -> None:
     called(cuda, cuda.cudaFree(0))  # the context is made here, or nowhere
 
 
-def _engine(trt: TensorRT, log: api.ILogger, plan: bytes, of: Library, errors: list[str]) -> api.ICudaEngine:
+def _facts(engine: Engine) -> dict[str, str]:
+    """What the engine is, for the record of what was measured."""
+    entry = engine.entry
+    return {
+        "seconds": f"{entry.seconds:.2f}",
+        "bytes": str(entry.bytes),
+        "from the cache": "yes" if engine.cached else "no",
+        "sha256": entry.sha256,
+    }
+
+
+def _loaded(trt: TensorRT, log: api.ILogger, plan: bytes, of: Library, errors: list[str]) -> api.ICudaEngine:
     loader = trt.Runtime(log)
     loader.engine_host_code_allowed = False
     engine = loader.deserialize_cuda_engine(plan)

@@ -21,7 +21,9 @@ _WORDS = {
     "INVALID_NODE": "the node is not valid",
 }
 _MEMORY = re.compile(
-    r"out ?of ?memory|bad_alloc|could not be allocated|cudaErrorMemoryAllocation", re.IGNORECASE
+    r"out ?of ?memory|bad_alloc|could not be allocated|cudaErrorMemoryAllocation|"
+    r"myelin_tensor\.h:\d+: CHECK\(p\)",  # what its compiler makes of a null pointer
+    re.IGNORECASE,
 )
 _NO_GPU = re.compile(
     r"cudaError (35|100|999|3)\b|CUDA driver version is insufficient|no CUDA-capable|CUDA_SUCCESS|"

@@ -38,6 +38,13 @@ TEXTS = {
             a = Conv<pads=[1,1,1,1]>(x, w4x3x3x3)
             y = Relu(a)
         }}""",
+    "wide": """
+        <ir_version: 8, opset_import: ["": 17]>
+        g ({type}[1,6000] x) => ({type}[1,6001] y) {{
+            a = MatMul(x, w6000x6000)
+            b = Relu(a)
+            y = MatMul(b, w6000x6001)
+        }}""",
     "unsupported": """
         <ir_version: 8, opset_import: ["": 17]>
         g ({type}[1,3,8,8] x) => ({type}[1,3] y, {type}[1,3] z) {{

@@ -165,3 +165,30 @@ def test_an_interrupt_ends_the_build_and_leaves_the_cache_as_it_was(
     left = {path.name for path in own_cache.iterdir()}
     assert before <= left and not [name for name in left if name.startswith(".")]
     assert all(store.find(name) for name in left)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited as on Linux")
+@pytest.mark.parametrize("megabytes", [1000, 1150, 1300])
+def test_a_build_that_runs_out_of_memory_ends_with_4_and_an_intact_cache(
+    megabytes: int, call: Any, tmp_path: Path, own_cache: Path
+) -> None:
+    import resource
+
+    write("wide", tmp_path / "wide.onnx")
+    write("residual", tmp_path / "small.onnx")
+    assert call("small.onnx")[0] == 0
+    before = list(own_cache.iterdir())
+    path = os.pathsep.join((str(prepare.FOLDER / "rtx"), str(prepare.ROOT)))
+    run = subprocess.run(
+        [sys.executable, "-m", "graphprune", "build", "wide.onnx", "--backend", "trt-rtx"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20,) * 2),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 4, run.stderr
+    assert "memory ran out while TensorRT-RTX built the model" in run.stderr
+    assert list(own_cache.iterdir()) == before
