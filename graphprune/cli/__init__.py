@@ -23,6 +23,7 @@ VERBS = {
     "sensitivity": "Measure how much each group and each layer may lose.",
     "verify": "Compare two models: interface, outputs, and with a plan the exactness of the surgery.",
     "build": "Build an engine: for the GPU at hand, or for others.",
+    "profile": "Measure the latency of models, each beside the first.",
     "run": "Run any pipeline of passes.",
     "compare": "Set saved profiles of several devices and models side by side.",
     "doctor": "Show the environment, and whether it can do what graphprune needs.",

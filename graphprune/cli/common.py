@@ -19,6 +19,7 @@ WIDTH = 100
 SPELLINGS = {
     "--shapes": "--shape",
     "--optShapes": "--shape",
+    "--warmUp": "--warmup",
     "--minShapes": "--min-shapes",
     "--maxShapes": "--max-shapes",
     "--saveEngine": "--save-engine",

@@ -12,10 +12,11 @@ from graphprune.progress import shown_by
 
 
 @contextmanager
-def progress_bar(quiet: bool) -> Generator[Hook]:
+def progress_bar(quiet: bool, still: bool = False) -> Generator[Hook]:
     """Show a bar until the block ends, unless `quiet` or there is no terminal.
 
     Yields the hook that tells it which pass runs; how far a pass is, it hears from `graphprune.progress`.
+    A `still` bar is drawn only when it hears something: a thread that redraws it would disturb what is timed.
     """
     from rich.console import Console
 
@@ -42,7 +43,7 @@ def progress_bar(quiet: bool) -> Generator[Hook]:
         TextColumn("left", markup=False),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, auto_refresh=not still) as bar:
         current, task = "load", bar.add_task("load", total=None)
 
         def begin(name: str, words: str) -> None:
@@ -57,7 +58,7 @@ def progress_bar(quiet: bool) -> Generator[Hook]:
         def tell(name: str, done: int, count: int) -> None:
             if name != current:
                 begin(name, name)
-            bar.update(task, completed=done, total=count)
+            bar.update(task, completed=done, total=count, refresh=still)
 
         token = shown_by.set(tell)
         try:

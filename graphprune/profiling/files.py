@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from graphprune.engines.options import BuildOptions
 from graphprune.errors import Environment, Refused, Usage
@@ -35,11 +35,12 @@ def from_json(text: str) -> Profile:
         Refused: it is none, of another version, or its times do not belong together.
     """
     try:
-        value = json.loads(text)
+        value: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Refused(f"it is no JSON: {str(error)[:200]}", _HINT) from error
-    version = cast("dict[str, object]", value).get("version") if isinstance(value, dict) else None
-    if version != VERSION or isinstance(version, bool):
+    given: dict[str, Any] = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    version = given.get("version")
+    if version != VERSION:
         raise Refused(
             f"it is version {version!r} of a profile, this graphprune reads {VERSION}"
             if version is not None
@@ -47,7 +48,7 @@ def from_json(text: str) -> Profile:
             _HINT,
         )
     try:
-        profile = read(Profile, value, {"BuildOptions": BuildOptions})
+        profile = read(Profile, given, {"BuildOptions": BuildOptions})
     except (Mismatch, RecursionError, OverflowError) as error:
         raise Refused(f"it is no profile: {error}", _HINT) from error
     _check(profile)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from graphprune.errors import Usage
@@ -38,6 +38,15 @@ class NullTest:
     def floor(self) -> float:
         """The noise floor: how far an interval reaches from 1. Smaller differences cannot be told here."""
         return max(noise_floor(interval) for interval in self.intervals)
+
+    def to_dict(self) -> dict[str, object]:
+        """As JSON values, without the times."""
+        return {
+            "finding": self.finding,
+            "noise_floor": self.floor,
+            "intervals": [asdict(interval) for interval in self.intervals],
+            "findings": list(self.findings),
+        }
 
 
 def noise_floor(interval: Interval) -> float:
