@@ -17,16 +17,18 @@ from graphprune.cost import Cost, cost
 from graphprune.errors import Environment, GraphpruneError
 from graphprune.fold import fold
 from graphprune.model import load
+from graphprune.profiling.files import read_profile
+from graphprune.profiling.result import Profile
+from graphprune.profiling.summary import compare, summarise
 from graphprune.solve import solve
 from models import small
 from models.fetch import fetch
 from models.manifest import read
-from models.timing import Timing, compare
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "demo"
 RATIO = "0.5"
-PAIRS = 20
+DURATION = "2s"
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -38,15 +40,19 @@ def main() -> int:
         original, shapes = obtain(console)
         pruned = OUT / f"{original.stem}-pruned.onnx"
         plan = OUT / f"{original.stem}-plan.json"
+        latency = OUT / f"{original.stem}-latency.json"
         step(console, "prune", original, "-o", pruned, "--ratio", RATIO, "--save-plan", plan, "--force")
         step(console, "verify", original, pruned, "--plan", plan)
+        sizes = [f"--shape={name}:{'x'.join(map(str, shape))}" for name, shape in shapes.items()]
+        kept = ("--export-json", latency, "--force")
+        step(console, "profile", original, pruned, *sizes, "--duration", DURATION, *kept)
     except subprocess.CalledProcessError as failed:
         return failed.returncode
     except GraphpruneError as error:
         print(f"error: {error.what}\nhint: {error.hint}", file=sys.stderr)
         return error.code
-    console.print("\nTiming both models, interleaved, on one CPU thread in ONNX Runtime ...\n")
-    console.print(table(original, pruned, compare(original, pruned, shapes, PAIRS), shapes))
+    console.print()
+    console.print(table(original, pruned, read_profile(latency), shapes))
     console.print(f"\nThe pruned model is {shown(pruned)}.")
     console.print("It was not fine-tuned, so do not expect the original's accuracy of it.")
     return 0
@@ -82,7 +88,7 @@ def shown(argument: str | Path) -> str:
     return str(argument)
 
 
-def table(original: Path, pruned: Path, timing: Timing, shapes: Shapes) -> Table:
+def table(original: Path, pruned: Path, profile: Profile, shapes: Shapes) -> Table:
     """The before/after table: what both files hold, and what was measured."""
     before, after = (priced(path, shapes) for path in (original, pruned))
     found = Table("", title=f"with {described(shapes)}", title_justify="left")
@@ -95,13 +101,13 @@ def table(original: Path, pruned: Path, timing: Timing, shapes: Shapes) -> Table
     ]
     for name, first, second in rows:
         found.add_row(name, f"{first:,.1f}", f"{second:,.1f}", f"{second / first:.1%}")
-    found.add_row(
-        "latency on one thread, ms",
-        f"{timing.first_ms:.2f}",
-        f"{timing.second_ms:.2f}",
-        f"{timing.ratio:.1%}",
-    )
-    found.add_row("95 % interval", "", "", f"{timing.low:.1%} to {timing.high:.1%}")
+    (timed,) = profile.batches
+    first, second = (summarise(each, timed.batch).median for each in timed.models)
+    comparison = compare(profile, timed, 1)
+    assert comparison is not None
+    ratio = comparison.interval
+    found.add_row("latency on one thread, ms", f"{first:.2f}", f"{second:.2f}", f"{ratio.ratio:.1%}")
+    found.add_row("95 % interval", "", "", f"{ratio.low:.1%} to {ratio.high:.1%}")
     return found
 
 

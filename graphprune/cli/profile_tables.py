@@ -36,10 +36,12 @@ def tables(report: Report, null: NullTest | None, exports: Exports) -> Iterator[
         if line.layers:
             yield text("")
             yield from _layers(line, report.profile, several)
-    if report.warnings or exports.paths:
+    if report.warnings or report.notes or exports.paths:
         yield text("")
     for warning in report.warnings:
         yield text(f"warning: {warning}")
+    for note in report.notes:
+        yield text(f"note: {note}")
     for path in exports.paths:
         yield text(f"Written to {path}.")
 

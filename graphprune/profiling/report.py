@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 import onnx_graphsurgeon as gs
 
@@ -52,12 +52,21 @@ class Line:
 
 @dataclass(frozen=True)
 class Report:
-    """A profile, read."""
+    """A profile, read.
+
+    Attributes:
+        profile: the times.
+        percentiles: which ones are wanted.
+        lines: what is said of each model, batch by batch.
+        warnings: why a figure may be wrong.
+        notes: why a figure or a verdict is missing.
+    """
 
     profile: Profile
     percentiles: tuple[float, ...]
     lines: tuple[Line, ...]
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """The report as JSON values; the times themselves are left to the profile's own file."""
@@ -74,6 +83,7 @@ class Report:
             "versions": dict(profile.versions),
             "models": [_entry(line) for line in self.lines],
             "warnings": list(self.warnings),
+            "notes": list(self.notes),
         }
 
 
@@ -94,7 +104,13 @@ def report(
         for batch in profile.batches
         for number in range(len(batch.models))
     ]
-    return Report(profile, tuple(percentiles), tuple(lines), tuple(_warnings(profile, lines)))
+    return Report(
+        profile,
+        tuple(percentiles),
+        tuple(lines),
+        tuple(_warnings(profile, lines)),
+        tuple(_notes(profile, lines)),
+    )
 
 
 def outputs_agree(timed: Timed) -> bool | None:
@@ -125,6 +141,9 @@ def _warnings(profile: Profile, lines: Sequence[Line]) -> Iterator[str]:
     if unsteady:
         shares = ", ".join(f"{name} {100 * variation:.1f} %" for name, variation in unsteady.items())
         yield f"runs vary by more than {100 * UNSTEADY:g} % (standard deviation over mean): {shares}"
+
+
+def _notes(profile: Profile, lines: Sequence[Line]) -> Iterator[str]:
     fewest = min(line.summary.runs for line in lines)
     missing = {p for line in lines for p, value in line.summary.percentiles.items() if value is None}
     for percentile in sorted(missing):

