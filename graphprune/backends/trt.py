@@ -26,6 +26,8 @@ from graphprune.model import Model
 from graphprune.user_cache import private_folder, read_bytes, write_bytes
 
 _LOG = logging.getLogger("graphprune.engines")
+_MOST_KERNELS = 512 << 20
+"""Bytes of compiled kernels that are kept for a GPU; beyond, they are gathered anew."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ def _keep_kernels(config: api.RtxIRuntimeConfig, name: str, until: ExitStack) ->
         _LOG.warning("compiled kernels are not kept: %s", error)
         return
     known = read_bytes(path)
-    if known and not cache.deserialize(known):
+    if known and len(known) <= _MOST_KERNELS and not cache.deserialize(known):
         _LOG.warning("the compiled kernels in the cache are of another version or damaged, and are not used")
     config.set_runtime_cache(cache)
 
