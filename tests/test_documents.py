@@ -17,7 +17,7 @@ import pytest
 from graphprune.cli import verbs
 from models import small
 
-VERBS = ("inspect", "prune", "sensitivity", "verify", "build", "profile", "run", "doctor")
+VERBS = ("inspect", "prune", "sensitivity", "verify", "build", "profile", "compare", "run", "doctor")
 
 
 def blocks(path: Path, language: str) -> list[str]:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from graphprune.profiling.matrix import Matrix
     from graphprune.profiling.merge import Source
 
-_SHARE_HINT = "write it as 5% or as 0.05"
-
 
 @click.command(cls=Verb)
 @click.argument("results", metavar="RESULT...", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -70,6 +68,9 @@ def command(
         raise Usage(missing, "graphprune compare --merge -o all.json RESULT...")
     if merge and (baseline or threshold):
         raise Usage("--merge compares nothing: --threshold and --baseline have no effect", "leave them out")
+
+    from graphprune.profiling.words import read_share
+
     margin = None if threshold is None else read_share(threshold, "--threshold")
     baseline_margin = read_share(baseline_threshold, "--baseline-threshold")
 
@@ -98,25 +99,6 @@ def command(
     if quiet and output_format == "table":
         return
     _show(made, changes, again, baseline, output_format)
-
-
-def read_share(text: str, label: str) -> float:
-    """Return the share that `text` says.
-
-    >>> read_share("5%", "--threshold"), read_share("0.05", "--threshold")
-    (0.05, 0.05)
-
-    Raises:
-        Usage: it says none, or none from 0 to below 1.
-    """
-    number, percent, rest = text.strip().partition("%")
-    try:
-        share = float(number) / (100 if percent else 1)
-    except ValueError:
-        raise Usage(f"{label} is {text!r}, which is no share", _SHARE_HINT) from None
-    if rest or not 0 <= share < 1:
-        raise Usage(f"{label} is {text!r}, which is not between 0 and 100 %", _SHARE_HINT)
-    return share
 
 
 def _merge(sources: list[Source], again: list[str], output: Path, quiet: bool, output_format: str) -> None:

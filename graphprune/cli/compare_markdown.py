@@ -37,7 +37,7 @@ def markdown(made: Matrix, changes: Changes | None) -> str:
         [code(name(row, made)), *(_lines(cell_lines(cell, footnotes)) for cell in cells)]
         for row, cells in zip(made.rows, made.cells, strict=True)
     ]
-    parts = [_table(heads, rows), *map(escaped, (*footnotes.lines(), *explanation(made)))]
+    parts = [_table(heads, rows), *_below(footnotes), *map(escaped, explanation(made))]
     return "\n\n".join(parts if changes is None else [*parts, *_changes(changes)])
 
 
@@ -85,4 +85,9 @@ def _changes(changes: Changes) -> list[str]:
         for change in changes.models
     ]
     table = _table(("against the baseline", "column", "then", "now", "ratio", ""), rows)
-    return [table, *map(escaped, (*footnotes.lines(), warning(changes), *missing(changes)))]
+    return [table, *_below(footnotes), *map(escaped, (warning(changes), *missing(changes)))]
+
+
+def _below(footnotes: Footnotes) -> list[str]:
+    """The notes as one paragraph."""
+    return ["<br>\n".join(map(escaped, footnotes.lines()))] if footnotes.texts else []

@@ -79,12 +79,15 @@ def command(
             raise Usage(f"there is no backend {name}", did_you_mean(name, BACKENDS))
 
     from graphprune.cli.doctor_latency import demand_same, findings_of, run_null_test
+    from graphprune.profiling.words import read_duration
+
+    seconds = None if duration is None else read_duration(duration, "--duration")
 
     findings = [*_machine(), *_packages(), *_latency(require), *_passes()]
     faults = [finding for finding in findings if finding.fault and not finding.subject.startswith("pass ")]
     tested = None
     if null_test is not None and not faults:
-        tested = run_null_test(null_test, backend, shape, duration, quiet)
+        tested = run_null_test(null_test, backend, shape, seconds, quiet)
     if not quiet or output_format == "json":
         result = {"version": 1, "findings": [vars(finding) for finding in findings]}
         more = {} if tested is None else {"null_test": findings_of(tested)}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphprune.cli.doctor import Finding
-from graphprune.errors import Environment, GraphpruneError, Negative, Usage
+from graphprune.errors import Environment, GraphpruneError, Negative
 
 if TYPE_CHECKING:
     from graphprune.backends import Device
@@ -107,9 +107,9 @@ def _range(clocks: Mapping[str, float]) -> str:
 
 
 def run_null_test(
-    model: Path, backend: str, shape: Sequence[str], duration: str | None, quiet: bool
+    model: Path, backend: str, shape: Sequence[str], seconds: float | None, quiet: bool
 ) -> NullTest:
-    """Time a model against itself, for `duration` where it is given, else until it is decided."""
+    """Time a model against itself, for so many seconds, or until it is decided."""
     from graphprune.cli.progress_bar import progress_bar
     from graphprune.profiling.cases import Wanted
     from graphprune.profiling.matrix import LEAST
@@ -118,29 +118,10 @@ def run_null_test(
     from graphprune.profiling.profile import Request
     from graphprune.shape_text import parse_shapes
 
-    rounds = Rounds()
-    if duration is not None:
-        seconds = read_seconds(duration)
-        rounds = Rounds(duration=seconds, rounds=LEAST, longest=seconds)
+    rounds = Rounds() if seconds is None else Rounds(duration=seconds, rounds=LEAST, longest=seconds)
     wanted = Wanted(shapes=parse_shapes(shape))
     with progress_bar(quiet):
         return null_test(Request((model,), backend, rounds=rounds, wanted=wanted, check=False))
-
-
-def read_seconds(text: str) -> float:
-    """Return the seconds that `text` says.
-
-    >>> read_seconds("3s"), read_seconds("200ms"), read_seconds("1.5")
-    (3.0, 0.2, 1.5)
-    """
-    number, scale = (text[:-2], 1000) if text.endswith("ms") else (text.removesuffix("s"), 1)
-    try:
-        seconds = float(number) / scale
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < 1e6:
-        raise Usage(f"--duration is {text!r}, which is no time", "write it as 3s or 200ms")
-    return seconds
 
 
 def findings_of(tested: NullTest) -> dict[str, object]:

@@ -14,7 +14,7 @@ import numpy as np
 from graphprune.backends import Numbers
 from graphprune.errors import Usage
 from graphprune.profiling.columns import Column, Entry, Gathered, Known, columns, gather
-from graphprune.profiling.labels import DISTURBED, VERSION, said
+from graphprune.profiling.labels import DISTURBED, THROTTLED, VERSION, said
 from graphprune.profiling.matrix import LEAST, notes_of
 from graphprune.profiling.merge import Source
 from graphprune.profiling.paired import Interval, Verdict
@@ -131,8 +131,7 @@ def _differences(column: Gathered, other: Gathered, force: bool) -> tuple[str, .
     notes: list[str] = []
     for name in _unlike(column, other):
         now, then = (said(name, each.facts.get(name, "")) for each in (column, other))
-        busy = name == DISTURBED and _only_busy(column) and _only_busy(other)
-        if not (force or busy or name in _SAID or name.startswith(VERSION)):
+        if not (force or name in _SAID or name.startswith(VERSION) or _bearable(name, column, other)):
             raise Usage(
                 f"the run and the baseline cannot be compared: {now} now, {then} then",
                 "profile both alike, or pass --force-compare to see the ratio none the less",
@@ -141,8 +140,11 @@ def _differences(column: Gathered, other: Gathered, force: bool) -> tuple[str, .
     return tuple(notes)
 
 
-def _only_busy(column: Gathered) -> bool:
-    return column.facts[DISTURBED] in {"", "busy"}
+def _bearable(name: str, *columns: Gathered) -> bool:
+    """Whether a disturbance is one that the margin is there for: a device in use, but for a GPU."""
+    return name == DISTURBED and all(
+        column.device[0] == "ort:cpu" and THROTTLED not in column.facts[DISTURBED] for column in columns
+    )
 
 
 def _by_model(column: Gathered) -> dict[Known, list[Entry]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -119,9 +119,16 @@ def columns(gathered: Sequence[Gathered]) -> tuple[Column, ...]:
 
 
 def _notes(sources: Sequence[Source]) -> tuple[str, ...]:
-    """What disturbed any of the profiles."""
+    """What disturbed any of the profiles, the worst of it."""
     profiles = [source.profile for source in sources]
-    return tuple(dict.fromkeys(note for each in profiles for note in disturbances(each.before, each.after)))
+    moments = [moment for each in profiles for moment in (each.before, each.after)]
+    worst = replace(
+        moments[0],
+        load=max(each.before.load or 0 for each in profiles),
+        throttled=tuple(dict.fromkeys(reason for moment in moments for reason in moment.throttled)),
+        others=tuple(dict.fromkeys(process for moment in moments for process in moment.others)),
+    )
+    return disturbances(worst, worst)
 
 
 def _siblings(one: Gathered, other: Gathered) -> bool:

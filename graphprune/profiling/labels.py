@@ -12,6 +12,8 @@ VERSION = "version of "
 """How the names of facts that are versions begin."""
 DISTURBED = "disturbed"
 """The name of the fact that says what disturbed a profile: figures of a disturbed one stand apart."""
+THROTTLED = "throttled"
+"""What it says of a device that held its clocks down."""
 _KEYS = frozenset({"backend", "device", "batch"})
 _HARMLESS = frozenset({"timing_cache", "trusted"})
 """Options of a build that change nothing about the engine."""
@@ -59,7 +61,7 @@ def _options(build: object) -> str:
 def _disturbances(profile: Profile) -> list[str]:
     moments = (profile.before, profile.after)
     found = {
-        "throttled": any(moment.throttled for moment in moments),
+        THROTTLED: any(moment.throttled for moment in moments),
         "other processes": any(moment.others for moment in moments),
         "busy": (profile.before.load or 0) > LOADED,
     }
@@ -83,7 +85,7 @@ def said(name: str, value: str) -> str:
     ('threads: 4', 'onnxruntime 1.32.0', 'undisturbed')
     """
     if name == DISTURBED:
-        return value or f"un{DISTURBED}"
+        return f"{name} ({value})" if value else f"un{name}"
     if name.startswith(VERSION):
         return f"{name.removeprefix(VERSION)} {value or 'unknown'}"
     return f"{name}: {value or 'as usual'}"

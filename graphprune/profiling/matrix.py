@@ -153,9 +153,8 @@ def _cell(entries: Sequence[Entry], threshold: float | None) -> Cell:
 def notes_of(entries: Sequence[Entry]) -> list[str]:
     """Say what is to be known of the times of one model."""
     notes: list[str] = []
-    spread = max(summarise(entry.timed, None).variation for entry in entries)
-    if spread > UNSTEADY:
-        notes.append(f"unsteady: its times vary by {100 * spread:.1f} %")
+    if any(summarise(entry.timed, None).unsteady for entry in entries):
+        notes.append(f"unsteady: times vary by more than {100 * UNSTEADY:g} %")
     for timed in (entry.timed for entry in entries):
         if timed.deviation is not None and timed.limit is not None and not timed.deviation <= timed.limit:
             notes.append(f"its outputs are off by {timed.deviation:.1g}, more than {timed.limit:.0g}")

@@ -88,8 +88,10 @@ REFUSED: Mapping[str, tuple[Profile, str]] = {
     "threads": (profile(TWO, setup=Setup(threads=2)), "threads: 1 now, threads: 2 then"),
     "transfers": (profile(TWO, setup=Setup(transfers=True)), "transfers: not timed now"),
     "shapes": (profile(replace(batch(TWO), shapes={"x": (1, 3, 9, 9)})), "shapes: x:1x3x8x8 now"),
-    "throttled": (profile(TWO, after=replace(QUIET, throttled=("hot",))), "undisturbed now, throttled then"),
-    "others": (profile(TWO, after=replace(QUIET, others=("train (7)",))), "other processes then"),
+    "throttled": (
+        profile(TWO, after=replace(QUIET, throttled=("hot",))),
+        r"undisturbed now, disturbed \(throttled\) then",
+    ),
 }
 
 
@@ -101,9 +103,15 @@ def test_what_makes_the_ratio_meaningless_is_refused_unless_forced(other: Profil
     assert found.models[0].notes
 
 
+def test_a_gpu_that_others_use_is_refused() -> None:
+    shared = profile(TWO, device=GPU, before=replace(QUIET, others=("train (7)",)))
+    with pytest.raises(Usage, match=r"disturbed \(other processes\) now, undisturbed then"):
+        changes(shared, profile(TWO, device=GPU))
+
+
 def test_a_disturbance_is_refused_though_both_had_it() -> None:
     hot = profile(TWO, after=replace(QUIET, throttled=("hot",)))
-    with pytest.raises(Usage, match="throttled now, throttled then"):
+    with pytest.raises(Usage, match=r"disturbed \(throttled\) now, disturbed \(throttled\) then"):
         changes(hot, replace(hot, seed=1))
 
 
@@ -116,10 +124,14 @@ def test_a_disturbance_is_refused_though_both_had_it() -> None:
             "onnxruntime 1.32.0 now, onnxruntime 1.30.0 then",
         ),
         (profile(TWO, seed=4), "seed: 0 now, seed: 4 then"),
-        (profile(TWO, before=replace(QUIET, load=2.0)), "undisturbed now, busy then"),
+        (profile(TWO, before=replace(QUIET, load=2.0)), "undisturbed now, disturbed (busy) then"),
+        (
+            profile(TWO, before=replace(QUIET, others=("train (7)",))),
+            "undisturbed now, disturbed (other processes) then",
+        ),
         (profile(batch(TWO, rounds=5)), "fewer than 6 rounds allow no verdict"),
     ],
-    ids=["graphprune", "runtime", "seed", "busy", "few rounds"],
+    ids=["graphprune", "runtime", "seed", "busy", "others", "few rounds"],
 )
 def test_what_leaves_the_ratio_a_meaning_is_noted(other: Profile, note: str) -> None:
     found = changes(profile({**TWO, "model.onnx": 30.0}), other)
