@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Protocol
 
 import numpy as np
 import onnx_graphsurgeon as gs
@@ -40,6 +41,20 @@ class Curve:
     name: str
     keeps: Sequence[int]
     errors: Sequence[float]
+
+
+class Pricing(Protocol):
+    """The cost of a model whose groups lose units one after another."""
+
+    total: float
+
+    def saved(self, name: str, keep: int) -> float:
+        """Return what is saved if the group `name` keeps `keep` units from here on."""
+        ...
+
+    def take(self, name: str, keep: int) -> set[str]:
+        """Let the group `name` keep `keep` units; return the groups whose savings may have changed."""
+        ...
 
 
 class Price:
@@ -137,7 +152,7 @@ class Price:
         return total
 
 
-def allocate(price: Price, curves: Sequence[Curve], limit: float) -> dict[str, int]:
+def allocate(price: Pricing, curves: Sequence[Curve], limit: float) -> dict[str, int]:
     """Return how many units each group keeps, so that the cost is at most `limit` where that can be.
 
     Groups that keep all their units are left out.
@@ -164,7 +179,21 @@ def allocate(price: Price, curves: Sequence[Curve], limit: float) -> dict[str, i
     return {curve.name: curve.keeps[at[curve.name]] for curve in curves if at[curve.name]}
 
 
-def _offer(price: Price, curve: Curve, here: int) -> tuple[float, int]:
+def worthwhile(price: Pricing, curve: Curve) -> Curve:
+    """Return a curve without the widths that save nothing over a larger one.
+
+    A device that works on channels in tiles is as fast with the larger one, and the model is better.
+    """
+    chosen, most = [0], 0.0
+    for at in range(1, len(curve.keeps)):
+        saved = price.saved(curve.name, curve.keeps[at])
+        if saved > most + 1e-9 * price.total:
+            chosen.append(at)
+            most = saved
+    return Curve(curve.name, [curve.keeps[at] for at in chosen], [curve.errors[at] for at in chosen])
+
+
+def _offer(price: Pricing, curve: Curve, here: int) -> tuple[float, int]:
     """Return the error per cost saved of a group's next step (inf where there is none), and the step."""
     if here + 1 >= len(curve.keeps):
         return np.inf, here
@@ -174,7 +203,7 @@ def _offer(price: Price, curve: Curve, here: int) -> tuple[float, int]:
     return (rise / saved if saved > 0 and np.isfinite(rise) else np.inf), step
 
 
-def _give_back(price: Price, curves: Sequence[Curve], at: dict[str, int], limit: float) -> None:
+def _give_back(price: Pricing, curves: Sequence[Curve], at: dict[str, int], limit: float) -> None:
     """Let groups keep again what fits below the limit, where this lowers the error most, until nothing does.
 
     The last step may save more than it must: a head, or a channel of a wide image, is much of a small model.

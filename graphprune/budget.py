@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.allocate import Curve, Price, allocate, levels
+from graphprune.allocate import Curve, Price, Pricing, allocate, levels, worthwhile
 from graphprune.choice import Choice, most, open_layers, plan_of, rounded
 from graphprune.cost import cost
 from graphprune.errors import Negative, Refused
 from graphprune.groups import Group
+from graphprune.layers import Layer
 from graphprune.plan import Plan
 from graphprune.ranking import kept, prices
 from graphprune.solution import Solution
@@ -26,28 +27,68 @@ Numbers = NDArray[np.float64]
 _TRIES = 4
 
 
-def reach(solution: Solution, groups: Sequence[Group], scores: Mapping[str, Numbers], choice: Choice) -> Plan:
-    """Find the smallest ratio whose plan meets the target, by bisection."""
-    before = cost(solution)
-    measure, limit, _ = read_target(choice.target, before)
+@dataclass(frozen=True)
+class Budget:
+    """What a plan may cost.
 
-    def at(ratio: float) -> tuple[Plan, int]:
+    Attributes:
+        name: the target, as the user wrote it.
+        before: what the model costs as it is.
+        limit: what it may cost.
+        measure: tells what it costs under a plan.
+        price: makes what prices groups, by name, and layers.
+        stairs: whether more units may cost no more.
+        strict: whether a plan that costs more is refused; else the cheapest will do.
+    """
+
+    name: str
+    before: float
+    limit: float
+    measure: Callable[[Plan], float]
+    price: Callable[[Sequence[str], Sequence[Layer]], Pricing]
+    stairs: bool = False
+    strict: bool = True
+
+
+def budget_of(solution: Solution, target: str) -> Budget:
+    """Return the budget that a target of MACs, parameters or bytes sets."""
+    before = cost(solution)
+    measure, limit, what = read_target(target, before)
+    return Budget(
+        target,
+        measure(before),
+        limit,
+        lambda plan: measure(cost(solution, plan)),
+        lambda names, layers: Price(solution, what, names, layers),
+    )
+
+
+def reach(groups: Sequence[Group], scores: Mapping[str, Numbers], choice: Choice, budget: Budget) -> Plan:
+    """Find the smallest ratio whose plan meets the budget, by bisection.
+
+    Raises:
+        Negative: there is none.
+    """
+
+    def at(ratio: float) -> tuple[Plan, float]:
         plan = plan_of(groups, scores, replace(choice, ratio=ratio, target=""))
-        return plan, measure(cost(solution, plan))
+        return plan, budget.measure(plan)
 
     plan, reached = at(choice.max_ratio)
-    if reached > limit:
-        raise _unreachable(choice, reached, measure(before), limit)
+    if reached > budget.limit:
+        if not budget.strict:
+            return plan
+        raise _unreachable(budget, reached)
     low, high = 0.0, choice.max_ratio
     generous, _ = at(low)
     for _ in range(24):
         middle = (low + high) / 2
         candidate, price = at(middle)
-        if price <= limit:
+        if price <= budget.limit:
             high, plan = middle, candidate
         else:
             low, generous = middle, candidate
-    return _give_back(plan, generous, groups, lambda plan: measure(cost(solution, plan)) <= limit)
+    return _give_back(plan, generous, groups, lambda plan: budget.measure(plan) <= budget.limit)
 
 
 def _give_back(
@@ -81,8 +122,9 @@ def spread(
     scores: Mapping[str, Numbers],
     choice: Choice,
     sensitivities: Mapping[str, Sensitivity],
+    budget: Budget,
 ) -> Plan:
-    """Meet the target where it adds least to the error of the outputs, as it was measured.
+    """Meet the budget where it adds least to the error of the outputs, as it was measured.
 
     Groups that were not measured keep all their units.
 
@@ -90,8 +132,6 @@ def spread(
         Negative: the target cannot be reached.
         Refused: nothing can be pruned.
     """
-    before = cost(solution)
-    measure, limit, what = read_target(choice.target, before)
     curves = [
         _curve(group, scores[group.name], sensitivities[group.name].errors, choice)
         for group in groups
@@ -102,24 +142,31 @@ def spread(
     curves += [Curve(each.name, (1, 0), (0.0, sensitivities[each.name].errors[1.0])) for each in whole]
     if not curves:
         raise Refused("nothing can be pruned: no group was measured", "see `graphprune inspect MODEL`")
-    aim, reached = limit, 0
+    if budget.stairs:
+        price = budget.price(names, whole)
+        curves = [worthwhile(price, curve) for curve in curves]
+    aim, reached = budget.limit, 0.0
     for _ in range(_TRIES):
-        price = Price(solution, what, names, whole)
-        plan = _planned(allocate(price, curves, aim * price.total / measure(before)), scores, solution)
-        reached = measure(cost(solution, plan))
-        if reached <= limit:
+        price = budget.price(names, whole)
+        plan = _planned(allocate(price, curves, aim * price.total / budget.before), scores, solution)
+        reached = budget.measure(plan)
+        if reached <= budget.limit or not budget.strict:
             return plan
         # What is shared between operators is priced once; where that misleads, aim lower.
-        aim *= 0.999 * limit / reached
-    raise _unreachable(choice, reached, measure(before), limit)
+        aim *= 0.999 * budget.limit / reached
+    raise _unreachable(budget, reached)
 
 
-def _unreachable(choice: Choice, reached: int, before: int, limit: float) -> Negative:
+def _unreachable(budget: Budget, reached: float) -> Negative:
     return Negative(
-        f"target {choice.target} cannot be reached: with every group cut as far as it may be, "
-        f"{reached:,} remain of {before:,}; the limit is {limit:,.0f}",
+        f"target {budget.name} cannot be reached: with every group cut as far as it may be, "
+        f"{_shown(reached)} remain of {_shown(budget.before)}; the limit is {_shown(budget.limit)}",
         "allow more with --max-ratio, --only or --min-units",
     )
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def _curve(group: Group, scores: Numbers, measured: Mapping[float, float], choice: Choice) -> Curve:

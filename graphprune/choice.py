@@ -13,7 +13,7 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune.errors import Usage
-from graphprune.groups import KINDS, Group
+from graphprune.groups import KINDS, Group, Place
 from graphprune.ir import subgraphs
 from graphprune.layers import Layer, layers
 from graphprune.plan import Plan
@@ -25,6 +25,8 @@ Scope = Literal["auto", "local", "global", "isomorphic", "sensitivity"]
 LAYERS = "layers"
 """The kind of unit that is no group: a residual branch (`graphprune.layers`)."""
 _SLACK = 1e-9
+_TILE, _BYTE_TILE = 8, 32
+"""Channels that devices work on at a time, at the least: of floats, and of integers of one byte."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Choice:
         ratio_for: ratios of their own for groups that match a glob; the last match counts.
         max_ratio: no group loses a larger share.
         min_units: no group keeps fewer units.
-        round_to: the positions that a group keeps along a dimension are a multiple of this.
+        round_to: the positions that a group keeps along a dimension are a multiple of this. auto is what
+            devices work on at a time: 8, or 32 for weights of one byte, and less for narrow groups.
     """
 
     ratio: float = 0.5
@@ -54,7 +57,7 @@ class Choice:
     ratio_for: Mapping[str, float] = field(default_factory=dict[str, float])
     max_ratio: float = 1.0
     min_units: int = 1
-    round_to: int = 1
+    round_to: int | Literal["auto"] = 1
 
     def __post_init__(self) -> None:
         for name, value in (("ratio", self.ratio), ("max-ratio", self.max_ratio), *self.ratio_for.items()):
@@ -62,7 +65,7 @@ class Choice:
                 raise Usage(
                     f"{name} is {value:g}, which is not between 0 and 1", "0.5 removes half of the units"
                 )
-        if self.min_units < 1 or self.round_to < 1:
+        if self.min_units < 1 or (self.round_to != "auto" and self.round_to < 1):
             raise Usage("min-units and round-to are whole numbers from 1 on", "leave them out for 1")
         unknown = [kind for kind in self.only if kind not in (*KINDS, LAYERS)]
         if unknown:
@@ -235,6 +238,14 @@ def rounded(group: Group, stay: int, choice: Choice) -> int:
         return stay
     multiplied = [p for p in group.places if p.role in ("in", "out") and p.node.op != "Gather"]
     wide = {int(np.sum(place.units == 0)) for place in multiplied} or {1}
-    while stay < group.size and any((stay * positions) % choice.round_to for positions in wide):
+    multiple = _multiple(group, multiplied, max(wide)) if choice.round_to == "auto" else choice.round_to
+    while stay < group.size and any((stay * positions) % multiple for positions in wide):
         stay += 1
     return stay
+
+
+def _multiple(group: Group, multiplied: Sequence[Place], positions: int) -> int:
+    """Return the number of channels that devices work on at a time; half of a narrow group may go."""
+    bytes_wide = any(np.dtype(place.tensor.dtype).itemsize == 1 for place in multiplied)
+    half = max(1, group.size * positions // 2)
+    return min(_BYTE_TILE if bytes_wide else _TILE, 1 << (half.bit_length() - 1))

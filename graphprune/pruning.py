@@ -13,6 +13,7 @@ from graphprune.options import Item, Option, build, options, write
 from graphprune.pipeline import run as run_pipeline
 from graphprune.registry import find
 from graphprune.state import Pass, State
+from graphprune.target import read_latency
 
 if TYPE_CHECKING:
     from graphprune.model import Model
@@ -28,8 +29,8 @@ OPTIONS: Mapping[str, tuple[Target, ...]] = {
     "target": (("select", "target"),),
     "scope": (("select", "scope"),),
     "importance": (("score", "by"),),
-    "only": (("select", "only"), ("probe", "only")),
-    "ignore": (("select", "ignore"), ("probe", "ignore")),
+    "only": (("select", "only"), ("probe", "only"), ("tabulate", "only")),
+    "ignore": (("select", "ignore"), ("probe", "ignore"), ("tabulate", "ignore")),
     "ratio-for": (("select", "ratio-for"),),
     "max-ratio": (("select", "max-ratio"),),
     "min-units": (("select", "min-units"),),
@@ -40,8 +41,16 @@ OPTIONS: Mapping[str, tuple[Target, ...]] = {
     "compensate": (("compensate", "by"),),
     "steps": (("advance", "steps"),),
     "plan": (("replay", "plan"),),
-    "seed": (("score", "seed"), ("verify", "seed"), ("calibrate", "seed")),
-    "shape": (("verify", "shape"), ("calibrate", "shape")),
+    "threads": (("tabulate", "threads"), ("profile", "threads")),
+    "gpu": (("tabulate", "gpu"), ("profile", "gpu")),
+    "seed": (
+        ("score", "seed"),
+        ("verify", "seed"),
+        ("calibrate", "seed"),
+        ("tabulate", "seed"),
+        ("profile", "seed"),
+    ),
+    "shape": (("verify", "shape"), ("calibrate", "shape"), ("tabulate", "shape"), ("profile", "shape")),
     "rtol": (("verify", "rtol"),),
     "atol": (("verify", "atol"),),
     "allow-noop": (("select", "allow-noop"), ("replay", "allow-noop")),
@@ -76,10 +85,19 @@ def passes(
             hint = f"pass {of} does not run; leave {dashes}{name} out"
             if of in ("calibrate", "compensate") and "data" not in values:
                 hint = f"it works on calibration data: give {dashes}data"
+            if of == "tabulate":
+                hint = f"it is about measured latency: give {dashes}target latency=0.7x"
             raise Usage(f"{dashes}{name} has no effect here", hint)
         for of, target in targets:
             chosen[of][target] = items
             labels[of][target] = f"{dashes}{name}"
+    if "tabulate" in names:
+        text = ",".join(item.text for item in values["target"])
+        latency = read_latency(text)
+        assert latency is not None
+        chosen["tabulate"]["backend"] = (Item(latency.backend),)
+        if "profile" in names:
+            chosen["profile"] |= {"backend": (Item(latency.backend),), "target": (Item(text),)}
     if "advance" in names:
         chosen["select"]["target"] = (Item(_share_of(values["target"], names.count("advance") + 1)),)
     return tuple(build(find(name), chosen[name], labels[name]) for name in names)
@@ -99,18 +117,28 @@ def _names(values: Mapping[str, tuple[Item, ...]], depth: Depth) -> tuple[str, .
     """The passes that run, in order."""
     with_data = "data" in values
     given = {name: ",".join(item.text for item in values.get(name, ())) for name in ("scope", "only")}
+    timed = read_latency(",".join(item.text for item in values.get("target", ()))) is not None
+    timed = timed and "plan" not in values
     if "plan" in values:
         choose: tuple[str, ...] = ("replay",)
     else:
         spread = with_data and "target" in values and given["scope"] in ("", "auto", "sensitivity")
         judge = with_data and not spread and "layers" in given["only"].split(",")
-        choose = ("score", *(["influence"] if judge else []), *(["probe"] if spread else []), "select")
+        choose = (
+            "score",
+            *(["influence"] if judge else []),
+            *(["probe"] if spread else []),
+            *(["tabulate"] if timed else []),
+            "select",
+        )
     cut = {"plan": (), "cut": ("cut",), "verify": ("cut", "verify")}[depth]
-    mend = ("compensate",) if with_data and cut else ()
+    mend = (*(("compensate",) if with_data and cut else ()), *(("profile",) if timed and cut else ()))
     first = ("fold", "group", *(["calibrate"] if with_data else []))
     further = _steps(values.get("steps")) - 1
     if further and not (with_data and "target" in values and "plan" not in values):
         raise Usage("steps need calibration data and a target", "give --data and --target")
+    if further and timed:
+        raise Usage("a latency is not met in steps", "leave --steps out, or set a target of MACs")
     if not further:
         return (*first, *choose, *cut, *mend)
     step = (*choose, "cut", "compensate", "advance")
@@ -129,8 +157,8 @@ def prune(model: Model | Path | str, *, verify: bool = True, **values: object) -
 
     Options are those of `graphprune prune`, with underscores: `ratio`, `target`, `scope`, `importance`,
     `only`, `ignore`, `ratio_for`, `max_ratio`, `min_units`, `round_to`, `plan` (a path), `seed`, `shape`,
-    `rtol`, `atol`, `allow_noop`, and with calibration data `data`, `samples`, `label_key`,
-    `compensate`, `steps`.
+    `rtol`, `atol`, `allow_noop`, with a target of latency `threads`, `gpu`, and with calibration data
+    `data`, `samples`, `label_key`, `compensate`, `steps`.
 
     Raises `Usage` for a wrong option, `Refused` where nothing can be pruned, `Negative` where a target cannot
     be reached or the result is not exact.

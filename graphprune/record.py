@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import prod
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from graphprune.pipeline_text import show
 from graphprune.state import Pass, State
@@ -102,6 +102,31 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class Latency:
+    """How long the result takes beside the original.
+
+    Attributes:
+        backend: what both ran on, as `ort:cpu`.
+        device: the name of the device.
+        threads: of an inference, on a CPU; 0 for all cores.
+        seconds: medians of the original and of the result.
+        ratio: the result's share of the original's time.
+        low: the lower end of its 95 % interval.
+        high: the upper end.
+        limit: the share that was asked for, if one was.
+    """
+
+    backend: str
+    device: str
+    threads: int
+    seconds: tuple[float, float]
+    ratio: float
+    low: float
+    high: float
+    limit: float | None
+
+
+@dataclass(frozen=True)
 class Record:
     """What a pipeline did. A part is None where no pass has made it."""
 
@@ -125,6 +150,22 @@ class Record:
             return None
         return Calibrated(
             str(facts["data"]), cast("int | None", facts["samples"]), cast("int", facts["operators"])
+        )
+
+    @property
+    def latency(self) -> Latency | None:
+        """How long the result takes beside the original."""
+        facts = cast("Mapping[str, Any] | None", self.facts.get("profile"))
+        if facts is None:
+            return None
+        first, second = facts["seconds"]
+        return Latency(
+            facts["device"]["backend"],
+            facts["device"]["name"],
+            facts["threads"],
+            (first, second),
+            limit=facts["limit"],
+            **facts["ratio"],
         )
 
     @property

@@ -27,9 +27,11 @@ from graphprune.passes.fold import Fold
 from graphprune.passes.group import Group
 from graphprune.passes.influence import Influence
 from graphprune.passes.probe import Probe
+from graphprune.passes.profile import Profile
 from graphprune.passes.replay import Replay
 from graphprune.passes.score import Score
 from graphprune.passes.select import Select
+from graphprune.passes.tabulate import Tabulate
 from graphprune.passes.verify import Verify
 from graphprune.state import Pass, State
 
@@ -41,6 +43,7 @@ BUILTIN: tuple[type[Pass], ...] = (
     Score,
     Influence,
     Probe,
+    Tabulate,
     Select,
     Replay,
     Advance,
@@ -48,6 +51,7 @@ BUILTIN: tuple[type[Pass], ...] = (
     Cut,
     Verify,
     Compensate,
+    Profile,
 )
 
 

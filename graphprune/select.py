@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import floor
 
-from graphprune import budget
+from graphprune.budget import Budget, budget_of, reach, spread
 from graphprune.choice import LAYERS, Choice, Numbers, candidates, open_layers, plan_of, why_nothing
 from graphprune.errors import Refused, Usage
 from graphprune.plan import Plan
@@ -21,6 +21,7 @@ def select(
     scores: Mapping[str, Numbers],
     choice: Choice,
     sensitivities: Mapping[str, Sensitivity] | None = None,
+    budget: Budget | None = None,
 ) -> Plan:
     """Choose the units that stay.
 
@@ -30,6 +31,7 @@ def select(
             groups are compared where the scope is not local.
         choice: how to choose.
         sensitivities: what was measured of groups and layers, by name.
+        budget: what the plan may cost, in place of what the target of `choice` says.
 
     Raises:
         Negative: the target cannot be reached.
@@ -37,9 +39,11 @@ def select(
         Usage: options that do not go together.
     """
     groups = candidates(solution, choice)
-    spread = choice.scope == "sensitivity" or (choice.scope == "auto" and bool(choice.target))
-    if spread and sensitivities is not None:
-        return budget.spread(solution, groups, scores, choice, sensitivities)
+    spreads = choice.scope == "sensitivity" or (choice.scope == "auto" and bool(choice.target))
+    if spreads and sensitivities is not None:
+        return spread(
+            solution, groups, scores, choice, sensitivities, budget or budget_of(solution, choice.target)
+        )
     if choice.scope == "sensitivity":
         raise Usage("scope sensitivity needs measurements", "give calibration data with --data")
     gone = _layers(solution, scores, choice) if LAYERS in choice.only else ()
@@ -48,7 +52,7 @@ def select(
             "nothing can be pruned: " + why_nothing(solution, choice), "see `graphprune inspect MODEL`"
         )
     if choice.target:
-        return budget.reach(solution, groups, scores, choice)
+        return reach(groups, scores, choice, budget or budget_of(solution, choice.target))
     return replace(plan_of(groups, scores, choice), layers=gone)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from graphprune.fitting.calibration import Calibration
     from graphprune.fitting.statistics import Statistics
     from graphprune.importance import Scores
+    from graphprune.latency.latencies import Latencies
     from graphprune.model import Model
     from graphprune.plan import Plan
     from graphprune.sensitivity import Sensitivity
@@ -35,6 +36,7 @@ class State:
         statistics: what the inputs of operators look like on them.
         scores: the importance of every unit.
         sensitivities: what was measured of groups and layers, by name.
+        latencies: what the model takes on a device, at several widths.
         plan: which units stay.
         cut: the smaller model, and what was cut at each node.
         verification: how the smaller model compares with the masked one.
@@ -50,6 +52,7 @@ class State:
     statistics: Statistics | None = None
     scores: Scores | None = None
     sensitivities: Mapping[str, Sensitivity] | None = None
+    latencies: Latencies | None = None
     plan: Plan | None = None
     cut: Cut | None = None
     verification: Verification | None = None

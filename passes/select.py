@@ -11,7 +11,6 @@ from graphprune.state import State, made
 
 if TYPE_CHECKING:
     from graphprune.choice import Choice
-    from graphprune.plan import Plan
 
 Kind = Literal["channels", "neurons", "heads", "head-dims", "width", "layers"]
 
@@ -27,7 +26,10 @@ class Select:
     ratio: float = field(default=0.5, metadata={"help": "share of the units that goes"})
     target: str = field(
         default="",
-        metadata={"help": "what to reach in place of a ratio: macs=0.5x, params=0.5x or size=20MB"},
+        metadata={
+            "help": "what to reach in place of a ratio: macs=0.5x, params=0.5x, size=20MB, "
+            "latency=0.7x@ort:cpu"
+        },
     )
     scope: Literal["auto", "local", "global", "isomorphic", "sensitivity"] = field(
         default="auto",
@@ -48,7 +50,13 @@ class Select:
     )
     max_ratio: float = field(default=1.0, metadata={"help": "no group loses a larger share"})
     min_units: int = field(default=1, metadata={"help": "no group keeps fewer units"})
-    round_to: int = field(default=1, metadata={"help": "keep a multiple of this many positions in a group"})
+    round_to: int | Literal["auto"] | None = field(
+        default=None,
+        metadata={
+            "help": "keep a multiple of this many positions in a group (auto: 8, or 32 for int8; default: "
+            "auto where a latency is the target, else 1)"
+        },
+    )
     allow_noop: bool = field(default=False, metadata={"help": "removing nothing is no error"})
 
     def __post_init__(self) -> None:
@@ -57,31 +65,56 @@ class Select:
     def choice(self) -> Choice:
         """The options as `graphprune.select` takes them; raises `Usage` for one that is out of range."""
         from graphprune.choice import Choice
+        from graphprune.target import read_latency
 
-        return Choice(**{option.name: getattr(self, option.name) for option in fields(Choice)})
+        given = {option.name: getattr(self, option.name) for option in fields(Choice)}
+        if self.round_to is None:
+            given["round_to"] = 1 if read_latency(self.target) is None else "auto"
+        return Choice(**given)
 
     def run(self, state: State) -> State:
-        """The state with `plan`; raises `Refused` where nothing is removed and this is not allowed."""
-        return replace(state, plan=self._plan(state))
+        """The state with `plan`.
 
-    def _plan(self, state: State) -> Plan:
+        Raises:
+            Refused: nothing is removed, and this is not allowed.
+            Negative: the target cannot be reached.
+        """
         from graphprune.plan import Plan
-        from graphprune.select import select
 
         try:
-            plan = select(
-                made(state.solution, "solution"),
-                made(state.scores, "scores").values,
-                self.choice(),
-                state.sensitivities,
-            )
+            after = self._select(state)
         except Refused:
             if self.allow_noop:
-                return Plan({}, {})
+                return replace(state, plan=Plan({}, {}))
             raise
+        plan = made(after.plan, "plan")
         if not (plan.keep or plan.layers) and not self.allow_noop:
             raise Refused(
                 "nothing was pruned: no group may lose a unit under these options",
                 "ask for more, or accept an unchanged model with --allow-noop",
             )
-        return plan
+        return after
+
+    def _select(self, state: State) -> State:
+        from graphprune.select import select
+        from graphprune.target import read_latency
+
+        solution, scores = made(state.solution, "solution"), made(state.scores, "scores").values
+        latency = read_latency(self.target)
+        if latency is None:
+            return replace(state, plan=select(solution, scores, self.choice(), state.sensitivities))
+        from graphprune.latency.select import select_for
+        from graphprune.progress import counted
+
+        with counted(self.name) as tell:
+            met = select_for(
+                latency,
+                made(state.model, "model"),
+                solution,
+                scores,
+                self.choice(),
+                state.sensitivities,
+                made(state.latencies, "latencies"),
+                tell,
+            )
+        return replace(state, plan=met.found.plan, facts={**state.facts, self.name: met.to_dict()})

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from graphprune.budget import spread
+from graphprune.budget import budget_of, spread
 from graphprune.choice import Choice, candidates
 from graphprune.cost import cost
 from graphprune.cut import cut
@@ -72,7 +72,7 @@ def measured(name: str) -> tuple[Model, Solution, dict[str, np.ndarray], dict[st
 
 def planned(name: str, choice: Choice) -> tuple[Solution, Plan]:
     _, solution, scores, found = measured(name)
-    return solution, spread(solution, candidates(solution, choice), scores, choice, found)
+    return solution, spread(solution, candidates(solution, choice), scores, choice, found, budget_of(solution, choice.target))
 
 
 NETWORKS = pytest.mark.parametrize("name", ["cnn", "transformer"])
@@ -158,7 +158,7 @@ def test_without_measurements_nothing_can_be_pruned() -> None:
     _, solution, scores, _ = measured("cnn")
     choice = Choice(target="macs=0.5x")
     with pytest.raises(Refused, match="no group was measured"):
-        spread(solution, candidates(solution, choice), scores, choice, {})
+        spread(solution, candidates(solution, choice), scores, choice, {}, budget_of(solution, choice.target))
 
 
 def test_a_group_that_costs_nothing_goes_before_others() -> None:
@@ -170,7 +170,7 @@ def test_a_group_that_costs_nothing_goes_before_others() -> None:
         else Sensitivity(name, each.kind, each.size, dict.fromkeys(each.errors, 1.0))
         for name, each in found.items()
     }
-    plan = spread(solution, candidates(solution, choice), scores, choice, free)
+    plan = spread(solution, candidates(solution, choice), scores, choice, free, budget_of(solution, choice.target))
     assert set(plan.keep) == {"inner"}
 
 

@@ -98,7 +98,10 @@ class Running(Protocol):
 class Backend(Protocol):
     """A runtime on a kind of device."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """The name of the backend, as `ort:cpu`."""
+        ...
 
     def device(self, setup: Setup) -> Device:
         """Return what is measured on; raises `Environment` where the runtime or the device is missing."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from graphprune.cli.tables import Renderable, count, share, size, table, text
-from graphprune.record import Agreement, Calibrated, Figures, Proof, Record
+from graphprune.record import Agreement, Calibrated, Figures, Latency, Proof, Record
 
 FIGURES = (
     ("parameters", "params", count),
@@ -14,13 +14,16 @@ FIGURES = (
     ("bytes of weights", "bytes", size),
     ("units", "units", count),
 )
+NOT_MEASURED = (
+    "Latency was not measured: `graphprune profile ORIGINAL PRUNED` times both, where they will run."
+)
 NAMED = 5
 """How many of the layers that went are named."""
 
 
 def tables(record: Record) -> Iterable[Renderable]:
     """What a run shows first: figures in two columns, groups and layers, the exactness, the agreement."""
-    yield text("Latency was not measured: time both models in ONNX Runtime on the machine they will run on.")
+    yield text(_measured(record.latency) if record.latency else NOT_MEASURED)
     if record.before is not None:
         yield _figures(record.before, record.after)
         yield text(_groups(record))
@@ -59,6 +62,16 @@ def _figures(before: Figures, after: Figures | None) -> Renderable:
             (name, show(first), *((show(second), share(second, first)) if second is not None else ("", "")))
         )
     return table(("", "before#", "after#", "remaining#"), rows)
+
+
+def _measured(latency: Latency) -> str:
+    before, after = (f"{1000 * seconds:.3g} ms" for seconds in latency.seconds)
+    threads = "" if latency.backend != "ort:cpu" else f", threads: {latency.threads or 'all'}"
+    limit = f"; the target is {latency.limit:.3f}" if latency.limit is not None else ""
+    return (
+        f"Measured latency on {latency.device} ({latency.backend}{threads}): {before}, then {after}: "
+        f"{latency.ratio:.3f} of the original's time ({latency.low:.3f} to {latency.high:.3f}{limit})."
+    )
 
 
 def _groups(record: Record) -> str:
