@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from graphprune.backends import Setup
 from graphprune.engines.options import BuildOptions
+from graphprune.profiling.labels import facts
 from graphprune.profiling.matrix import LEAST, Cell, Matrix, matrix
 from graphprune.profiling.merge import Source
 from graphprune.profiling.paired import Blocks
@@ -229,3 +231,20 @@ def test_what_makes_a_time_doubtful_is_noted(changed: Mapping[str, Any], pattern
     notes = cell(compared(profile(Batch(1, {}, (timed("model.onnx", 10), small)))), 1).notes
     assert bool(notes) == bool(pattern)
     assert not pattern or re.search(pattern, notes[0])
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Setup), ids=lambda field: field.name)
+def test_no_part_of_the_setup_is_left_out_of_what_figures_depend_on(field: dataclasses.Field[Any]) -> None:
+    others = {"threads": 7, "gpu": 1, "build": BuildOptions(sparse=True)}
+    other = others.get(field.name, not field.default)
+    changed = profile(TWO, setup=replace(Setup(), **{field.name: other}))
+    assert facts(changed, changed.batches[0]) != facts(profile(TWO), changed.batches[0])
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(BuildOptions), ids=lambda field: field.name)
+def test_no_option_that_changes_an_engine_is_left_out(field: dataclasses.Field[Any]) -> None:
+    value = {"x": (1, 2)} if field.name.endswith("_shapes") else "5"
+    changed = profile(TWO, setup=Setup(build=replace(BuildOptions(), **{field.name: value})))
+    plain = profile(TWO, setup=Setup(build=BuildOptions()))
+    same = facts(changed, changed.batches[0]) == facts(plain, plain.batches[0])
+    assert same == (field.name in {"timing_cache", "trusted"})
