@@ -64,7 +64,7 @@ from graphprune.errors import GraphpruneError
         ("inspect model.onnx --output-format xml", 2, "'xml'", "inspect --help"),
         ("verify model.onnx", 2, "missing argument", "verify --help"),
         ("verify model.onnx junk.onnx", 3, "not an ONNX model", "export"),
-        ("doctor --require trt", 2, "'trt'", "doctor --help"),
+        ("doctor --require ort:gpu", 2, "no backend ort:gpu", "did you mean"),
     ],
 )
 def test_a_refusal_is_two_lines_and_an_exit_code(
