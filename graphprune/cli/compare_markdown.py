@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from graphprune.profiling.baseline import Changes
     from graphprune.profiling.matrix import Matrix
 
-_STEERING = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$^])")
+_STEERING = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$^])")
 
 
 def markdown(made: Matrix, changes: Changes | None) -> str:
@@ -54,12 +54,12 @@ def code(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` with all that Markdown would read as more than text escaped.
+    """`text` with all that Markdown would read as more than text escaped; an @ calls nobody.
 
-    >>> escaped("a_b [x](y)")
-    'a\\\\_b \\\\[x\\\\]\\\\(y\\\\)'
+    >>> escaped("a_b [x](y) @all")
+    'a\\\\_b \\\\[x\\\\]\\\\(y\\\\) @<!-- -->all'
     """
-    return _STEERING.sub(r"\\\1", printable(text))
+    return _STEERING.sub(r"\\\1", printable(text)).replace("@", "@<!-- -->")
 
 
 def _lines(lines: Iterable[str]) -> str:
