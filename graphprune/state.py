@@ -41,6 +41,8 @@ class State:
         cut: the smaller model, and what was cut at each node.
         verification: how the smaller model compares with the masked one.
         compensated: the smaller model with weights that make up for what went.
+        refined: the model after what follows the surgery: sparsity, precision.
+        stages: the model after each of the passes that made it smaller, by the name of the pass, in order.
         steps: the steps of pruning that were taken before the present one.
         facts: what passes want to tell the reader of the record of a run, by pass name; JSON values.
     """
@@ -57,12 +59,16 @@ class State:
     cut: Cut | None = None
     verification: Verification | None = None
     compensated: Model | None = None
+    refined: Model | None = None
+    stages: tuple[tuple[str, Model], ...] | None = None
     steps: tuple[Step, ...] | None = None
     facts: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
     def result(self) -> Model:
         """The model that is written: the newest there is."""
+        if self.refined is not None:
+            return self.refined
         if self.compensated is not None:
             return self.compensated
         if self.cut is not None:
