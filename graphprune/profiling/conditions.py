@@ -18,13 +18,13 @@ LOADED = 0.5
 """So does a load average above this share of the processors, before anything was started."""
 _STOLEN = 0.01
 """So does a hypervisor that gives more than this share of the time to others."""
-_WINDOW = 0.3
+_WINDOW = 0.2
 """Seconds over which the first look is taken: /proc counts in hundredths."""
 
 
 @dataclass
 class Watch:
-    """Looks at the device between two moments; starting it takes a third of a second.
+    """Looks at the device between two moments; starting it takes a fifth of a second.
 
     Args:
         gpu: the number of the GPU that is measured on; None for the processor.

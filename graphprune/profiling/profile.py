@@ -23,6 +23,7 @@ from graphprune.profiling.result import Batch, Profile, Timed
 from graphprune.profiling.stepwise import Steps, step_times
 from graphprune.profiling.subjects import Subject, subjects
 from graphprune.progress import counted
+from graphprune.runtime import first_line
 
 _FOREVER = 1e6
 """Seconds: a number of inferences that was asked for has no other bound."""
@@ -146,6 +147,7 @@ def _batch(prepared: Prepared, case: Case) -> Batch:
                 outputs = expected.get(id(subject.model))
                 deviations.append(agreement.deviation(outputs, opened.outputs()) if outputs else None)
             running.append(opened)
+        log.info("timing %s", ", ".join(subject.name for subject in models))
         with counted(label) as tell:
             settled = _enough(request) if request.iterations else None
             rounds = replace(request.rounds, longest=_FOREVER) if settled else request.rounds
@@ -211,7 +213,12 @@ def _enough(request: Request) -> Callable[[Blocks], bool]:
 def _named(subject: Subject, count: int) -> Generator[None]:
     """Say in a refusal which of several models it is about."""
     try:
-        yield
+        try:
+            yield
+        except RuntimeError as error:  # what ONNX Runtime raises where memory is bound, in place of its own
+            raise Refused(
+                f"the model cannot be run: {first_line(error)}", "give sizes that it accepts with --shape"
+            ) from error
     except (Refused, Environment) as error:
         if count == 1:
             raise
