@@ -59,12 +59,12 @@ def inputs_for(subjects: Sequence[Subject]) -> Inputs:
 def show(dims: Dims | None) -> str:
     """A shape as messages show it.
 
-    >>> show(("N", 3, None)), show(()), show(None)
-    ('Nx3x?', 'a scalar', 'of any rank')
+    >>> show(("batch", 3, None)), show(()), show(None)
+    ('[batch, 3, ?]', 'a scalar', 'of any rank')
     """
     if dims is None:
         return "of any rank"
-    return "x".join("?" if size is None else str(size) for size in dims) or "a scalar"
+    return f"[{', '.join('?' if size is None else str(size) for size in dims)}]" if dims else "a scalar"
 
 
 def _declared(subject: Subject) -> dict[str, tuple[Dims | None, str]]:

@@ -71,9 +71,11 @@ def test_shapes_are_those_that_are_given_and_those_of_the_models(
 @pytest.mark.parametrize(
     ("texts", "batches", "shape", "what", "hint"),
     [
-        pytest.param([IMAGE], (), "", "input x is nx3xhxw", "--shape x:1x3x224x224", id="open sizes"),
-        pytest.param([TWO], (2,), "", "input x is nxs", "x:2x128 mask:2x128", id="open sizes beside a batch"),
-        pytest.param([SCALAR], (), "", "input x is nx8", "x:1x8", id="a leading axis that is no batch"),
+        pytest.param([IMAGE], (), "", "input x is [n, 3, h, w]", "--shape x:1x3x224x224", id="open sizes"),
+        pytest.param(
+            [TWO], (2,), "", "input x is [n, s]", "x:2x128 mask:2x128", id="open sizes beside a batch"
+        ),
+        pytest.param([SCALAR], (), "", "input x is [n, 8]", "x:1x8", id="a leading axis that is no batch"),
         pytest.param([FIXED], (8,), "", "4 samples at a time, a batch of 8", "dynamic", id="another batch"),
         pytest.param(
             [FIXED], (4, 8), "", "4 samples at a time, a batch of 8", "dynamic", id="one of several"
@@ -85,13 +87,13 @@ def test_shapes_are_those_that_are_given_and_those_of_the_models(
         pytest.param([FREE, TWO], (), "", "only 1.onnx has an input mask", "one by one", id="other inputs"),
         pytest.param([TWO, FREE], (), "", "only 0.onnx has an input mask", "one by one", id="fewer inputs"),
         pytest.param(
-            [FREE, IMAGE], (), "", "nx3xhxw in 1.onnx, nx8 in 0.onnx", "one by one", id="another rank"
+            [FREE, IMAGE], (), "", "[n, 3, h, w] in 1.onnx, [n, 8] in 0.onnx", "one by one", id="another rank"
         ),
         pytest.param(
             [FIXED, FREE.replace("8]", "9]")],
             (),
             "",
-            "nx9 in 1.onnx, 4x8 in 0.onnx",
+            "[n, 9] in 1.onnx, [4, 8] in 0.onnx",
             "one",
             id="a fixed size",
         ),
