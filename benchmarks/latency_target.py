@@ -19,7 +19,6 @@ from typing import Any
 
 from benchmarks import assets, child, results
 from graphprune.profiling.files import read_profile
-from graphprune.profiling.paired import interval
 from graphprune.profiling.summary import blocks_of
 
 MODELS = ("mobilenet_v2", "efficientnet_lite0", "cifar10_resnet56", "cifar10_resnet8", "kws_dscnn")
@@ -52,33 +51,29 @@ def pruned(name: str, arm: str, target: float) -> tuple[Path, dict[str, Any]]:
     }
 
 
-def timed(name: str, models: Sequence[Path]) -> list[dict[str, float]]:
-    """The ratios of `models` to the original, measured in a process of its own."""
-    profile = WORK / f"{name}.json"
-    words = ["profile", assets.model_path(name), *models, "--data", assets.prepared(name)[0], "-q"]
+def timed(name: str, model: Path) -> dict[str, float]:
+    """The ratio of `model` to the original, measured in a process of its own."""
+    profile = model.with_suffix(".json")
+    words = ["profile", assets.model_path(name), model, "--data", assets.prepared(name)[0], "-q"]
     words += ["--duration", "5s", "--export-json", profile, "--force"]
     ran = child.run([sys.executable, "-m", "graphprune", *words], limit=LIMIT)
     if ran.status:
         raise RuntimeError(ran.complaint)
     (batch,) = read_profile(profile).batches
-    blocks = blocks_of(batch)
-    found = [interval(blocks.ratios(number + 1)) for number in range(len(models))]
-    return [{key: round(getattr(each, key), 4) for key in ("ratio", "low", "high")} for each in found]
+    found = blocks_of(batch).interval(1)
+    return {key: round(getattr(found, key), 4) for key in ("ratio", "low", "high")}
 
 
 def measure(name: str, target: float) -> dict[str, Any]:
     """Everything about one model."""
     row: dict[str, Any] = {"model": name, "target": target, "arms": {}}
     row["accuracy"] = round(assets.evaluate(assets.model_path(name), name), 4)
-    made: dict[str, Path] = {}
     for arm in ARMS:
         path, row["arms"][arm] = pruned(name, arm, target)
         if "failed" not in row["arms"][arm]:
-            made[arm] = path
+            row["arms"][arm]["independent"] = timed(name, path)
             row["arms"][arm]["accuracy"] = round(assets.evaluate(path, name), 4)
         print(f"{name} {arm}: {row['arms'][arm]}", file=sys.stderr, flush=True)
-    for arm, found in zip(made, timed(name, list(made.values())), strict=True):
-        row["arms"][arm]["independent"] = found
     return row
 
 

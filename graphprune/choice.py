@@ -245,7 +245,7 @@ def rounded(group: Group, stay: int, choice: Choice) -> int:
 
 
 def _multiple(group: Group, multiplied: Sequence[Place], positions: int) -> int:
-    """Return the number of channels that devices work on at a time; half of a narrow group may go."""
+    """Return the number of channels that devices work on at a time; a quarter of a narrow group may go."""
     bytes_wide = any(np.dtype(place.tensor.dtype).itemsize == 1 for place in multiplied)
-    half = max(1, group.size * positions // 2)
-    return min(_BYTE_TILE if bytes_wide else _TILE, 1 << (half.bit_length() - 1))
+    quarter = max(1, group.size * positions // 4)
+    return min(_BYTE_TILE if bytes_wide else _TILE, 1 << (quarter.bit_length() - 1))

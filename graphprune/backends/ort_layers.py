@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import onnxruntime as ort
 
-from graphprune.backends import LayerTime
+from graphprune.backends import LayerTime, undisturbed
 from graphprune.feeds import Feeds
 
 _SUFFIX = "_kernel_time"
@@ -57,7 +56,7 @@ def layer_times(
         if event.get("cat") == "Node" and str(event["name"]).endswith(_SUFFIX):
             taken[event["name"].removesuffix(_SUFFIX), event["args"]["op_name"]].append(event["dur"] * 1e-6)
     return tuple(
-        LayerTime(name, op, made.get(name, ()), float(np.median(seconds[_repeated(seconds, runs) :])))
+        LayerTime(name, op, made.get(name, ()), undisturbed(seconds[_repeated(seconds, runs) :]))
         for (name, op), seconds in taken.items()
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphprune.backends import Backend, Numbers, Running, Setup
+from graphprune.backends import Backend, Numbers, Running, Setup, undisturbed
 from graphprune.cut import cut
 from graphprune.feeds import Feeds
 from graphprune.groups import Group
@@ -17,7 +17,9 @@ from graphprune.plan import Plan
 from graphprune.solution import Solution
 
 Tell = Callable[[int, int], None]
-_RUNS = 15
+_RUNS, _MOST_RUNS = 15, 300
+_WHOLE = 2
+"""Samples of the whole model: all shares are of what it takes."""
 _EIGHTHS = (7, 6, 5, 4, 3, 2, 1)
 _DRAWN = 14
 _SECONDS = 0.15
@@ -30,7 +32,7 @@ class Sample:
 
     Attributes:
         kept: how many units each group keeps.
-        total: the median seconds of an inference.
+        total: the seconds of an inference that nothing disturbs.
         steps: seconds of each step that makes tensors of the model.
         rest: seconds of all others (`reorder`, copies), together.
     """
@@ -57,7 +59,7 @@ def widths(
     """
     generator = np.random.default_rng(seed)
     shares: dict[str, Numbers] = {}
-    plans: list[dict[str, int]] = [{group.name: group.size for group in groups}]
+    plans: list[dict[str, int]] = [{group.name: group.size for group in groups}] * _WHOLE
     plans += [{g.name: nearest(choices[g.name], g.size * eighth / 8) for g in groups} for eighth in _EIGHTHS]
     for group in groups:
         eighths = generator.permutation(np.resize(np.arange(8), _DRAWN))
@@ -84,10 +86,10 @@ def plan_for(groups: Sequence[Group], kept: Mapping[str, int], layers: Sequence[
 
 def sample(running: Running, kept: Mapping[str, int]) -> Sample:
     """Time a model that is loaded: as a whole, and its steps, which are scaled to the whole."""
-    seconds = running.time(3)
-    seconds = running.time(max(_RUNS, min(300, round(_SECONDS / float(np.median(seconds))))))
-    total = float(np.median(seconds))
-    layers = running.layers(_RUNS)
+    once = float(np.median(running.time(3)))
+    runs = max(_RUNS, min(_MOST_RUNS, round(_SECONDS / once)))
+    total = undisturbed(running.time(runs))
+    layers = running.layers(runs)
     inside = sum(each.seconds for each in layers)
     scale = min(1.0, total / inside) if inside else 0.0
     steps: dict[Key, float] = {}
