@@ -31,7 +31,7 @@ def pruned(name: str, arm: str, target: float) -> tuple[Path, dict[str, Any]]:
     """The model that is made of an asset, and what the record of the run says of it."""
     out = WORK / f"{name}-{arm}-{target}.onnx"
     out.parent.mkdir(parents=True, exist_ok=True)
-    words = ["prune", assets.model_path(name), "-o", out, "--force", "--output-format", "json", "-q"]
+    words: list[str | Path] = ["prune", assets.model_path(name), "-o", out, "--force", "--output-format", "json", "-q"]
     words += ["--data", assets.prepared(name)[0], "--target", f"latency={target}x@ort:cpu", *ARMS[arm]]
     ran = child.run([sys.executable, "-m", "graphprune", *words], limit=LIMIT)
     if ran.status:
@@ -54,7 +54,7 @@ def pruned(name: str, arm: str, target: float) -> tuple[Path, dict[str, Any]]:
 def timed(name: str, model: Path) -> dict[str, float]:
     """The ratio of `model` to the original, measured in a process of its own."""
     profile = model.with_suffix(".json")
-    words = ["profile", assets.model_path(name), model, "--data", assets.prepared(name)[0], "-q"]
+    words: list[str | Path] = ["profile", assets.model_path(name), model, "--data", assets.prepared(name)[0], "-q"]
     words += ["--duration", "5s", "--export-json", profile, "--force"]
     ran = child.run([sys.executable, "-m", "graphprune", *words], limit=LIMIT)
     if ran.status:
@@ -90,7 +90,7 @@ def show(rows: Sequence[dict[str, Any]]) -> str:
     lines: list[list[object]] = []
     for row in rows:
         for arm, found in row["arms"].items():
-            start = [row["model"], f"{row['target']:g}x", arm]
+            start: list[object] = [row["model"], f"{row['target']:g}x", arm]
             if "failed" in found:
                 lines.append([*start, found["failed"], *[None] * 4])
                 continue
@@ -117,7 +117,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", type=float, default=0.7)
     parser.add_argument("--table", action="store_true", help="print the results that are there")
     options = parser.parse_args(arguments)
-    for name in [] if options.table else options.models:
+    chosen: list[str] = [] if options.table else options.models
+    for name in chosen:
         row = measure(name, options.target)
         others = [each for each in stored() if (each["model"], each["target"]) != (name, options.target)]
         rows = sorted([*others, row], key=lambda each: (-each["target"], MODELS.index(each["model"])))
