@@ -31,8 +31,16 @@ def pruned(name: str, arm: str, target: float) -> tuple[Path, dict[str, Any]]:
     """The model that is made of an asset, and what the record of the run says of it."""
     out = WORK / f"{name}-{arm}-{target}.onnx"
     out.parent.mkdir(parents=True, exist_ok=True)
-    words: list[str | Path] = ["prune", assets.model_path(name), "-o", out, "--force", "--output-format", "json", "-q"]
-    words += ["--data", assets.prepared(name)[0], "--target", f"latency={target}x@ort:cpu", *ARMS[arm]]
+    words: list[str | Path] = ["prune", assets.model_path(name), "-o", out, "--force", "-q"]
+    words += [
+        "--output-format",
+        "json",
+        "--data",
+        assets.prepared(name)[0],
+        "--target",
+        f"latency={target}x@ort:cpu",
+        *ARMS[arm],
+    ]
     ran = child.run([sys.executable, "-m", "graphprune", *words], limit=LIMIT)
     if ran.status:
         return out, {"failed": ran.complaint}
@@ -54,8 +62,8 @@ def pruned(name: str, arm: str, target: float) -> tuple[Path, dict[str, Any]]:
 def timed(name: str, model: Path) -> dict[str, float]:
     """The ratio of `model` to the original, measured in a process of its own."""
     profile = model.with_suffix(".json")
-    words: list[str | Path] = ["profile", assets.model_path(name), model, "--data", assets.prepared(name)[0], "-q"]
-    words += ["--duration", "5s", "--export-json", profile, "--force"]
+    words: list[str | Path] = ["profile", assets.model_path(name), model, "-q"]
+    words += ["--data", assets.prepared(name)[0], "--duration", "5s", "--export-json", profile, "--force"]
     ran = child.run([sys.executable, "-m", "graphprune", *words], limit=LIMIT)
     if ran.status:
         raise RuntimeError(ran.complaint)
