@@ -19,14 +19,13 @@ from graphprune.layers import Layer, layers
 from graphprune.plan import Plan
 from graphprune.ranking import kept, prices
 from graphprune.solution import Solution
+from graphprune.tiles import MULTIPLES
 
 Numbers = NDArray[np.float64]
 Scope = Literal["auto", "local", "global", "isomorphic", "sensitivity"]
 LAYERS = "layers"
 """The kind of unit that is no group: a residual branch (`graphprune.layers`)."""
 _SLACK = 1e-9
-_TILE, _BYTE_TILE = 8, 32
-"""Channels that devices work on at a time, at the least: of floats, and of integers of one byte."""
 
 
 @dataclass(frozen=True)
@@ -246,6 +245,6 @@ def rounded(group: Group, stay: int, choice: Choice) -> int:
 
 def _multiple(group: Group, multiplied: Sequence[Place], positions: int) -> int:
     """Return the number of channels that devices work on at a time; a quarter of a narrow group may go."""
-    bytes_wide = any(np.dtype(place.tensor.dtype).itemsize == 1 for place in multiplied)
+    widths = {np.dtype(place.tensor.dtype).itemsize for place in multiplied}
     quarter = max(1, group.size * positions // 4)
-    return min(_BYTE_TILE if bytes_wide else _TILE, 1 << (quarter.bit_length() - 1))
+    return min(max((MULTIPLES.get(width, 1) for width in widths), default=1), 1 << (quarter.bit_length() - 1))

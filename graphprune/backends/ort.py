@@ -23,6 +23,8 @@ from graphprune.feeds import Feeds
 from graphprune.model import Model
 from graphprune.runtime import ORT_ERRORS, first_line, serialised
 
+_ERRORS: tuple[type[Exception], ...] = (*ORT_ERRORS, RuntimeError)
+"""What ONNX Runtime raises; where memory is bound, no error of its own."""
 _SETTLE = 2
 """Runs before a CUDA graph is there and memory is laid out."""
 
@@ -55,16 +57,18 @@ class Ort:
     def open(self, model: Model, feeds: Feeds, setup: Setup) -> Generator[Session]:
         """Load `model`; it falls back to running without a CUDA graph where that cannot be recorded."""
         self.device(setup)
-        with serialised(model) as source, _refusals():
-            graph = self.name == "ort:cuda" and setup.cuda_graph
+        with serialised(model) as source:
+            yield self._open(source, feeds, setup)
+
+    def _open(self, source: bytes | str, feeds: Feeds, setup: Setup) -> Session:
+        graph = self.name == "ort:cuda" and setup.cuda_graph
+        with _refusals():
             try:
-                session = self._session(source, setup, graph)
-                running = Session(source, session, feeds, self, setup)
-            except ORT_ERRORS:
+                return Session(source, self._session(source, setup, graph), feeds, self, setup)
+            except _ERRORS:
                 if not graph:
                     raise
-                running = Session(source, self._session(source, setup, False), feeds, self, setup)
-            yield running
+            return Session(source, self._session(source, setup, False), feeds, self, setup)
 
     def _session(self, source: bytes | str, setup: Setup, graph: bool) -> ort.InferenceSession:
         options = settings(setup)
@@ -172,7 +176,7 @@ def _refusals() -> Generator[None]:
         yield
     except MemoryError as error:
         raise Environment("memory ran out while the model was timed", "take a smaller batch") from error
-    except ORT_ERRORS as error:
+    except _ERRORS as error:
         text = first_line(error)
         if "CUDA" in text or "allocate memory" in text:
             raise Environment(

@@ -22,7 +22,7 @@ MARGIN = 0.02
 """A difference of less than this share is none that a user would notice, or a machine repeats."""
 _DRAWS = 2000
 _BLOCK = 0.025
-"""Seconds of one block. Shorter blocks meet a disturbance more alike; much shorter ones are all cold caches."""
+"""Seconds of one block. Shorter ones meet a disturbance more alike; much shorter ones are all cold caches."""
 
 
 @dataclass(frozen=True)

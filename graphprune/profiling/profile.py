@@ -23,7 +23,6 @@ from graphprune.profiling.result import Batch, Profile, Timed
 from graphprune.profiling.stepwise import Steps, step_times
 from graphprune.profiling.subjects import Subject, subjects
 from graphprune.progress import counted
-from graphprune.runtime import first_line
 
 _FOREVER = 1e6
 """Seconds: a number of inferences that was asked for has no other bound."""
@@ -213,12 +212,7 @@ def _enough(request: Request) -> Callable[[Blocks], bool]:
 def _named(subject: Subject, count: int) -> Generator[None]:
     """Say in a refusal which of several models it is about."""
     try:
-        try:
-            yield
-        except RuntimeError as error:  # what ONNX Runtime raises where memory is bound, in place of its own
-            raise Refused(
-                f"the model cannot be run: {first_line(error)}", "give sizes that it accepts with --shape"
-            ) from error
+        yield
     except (Refused, Environment) as error:
         if count == 1:
             raise

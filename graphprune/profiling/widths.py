@@ -10,12 +10,8 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from graphprune.ir import shape_of
+from graphprune.tiles import MULTIPLES
 
-MULTIPLES = {1: 32, 2: 8, 4: 8}
-"""Channels that kernels work on at a time, by the bytes of a weight: NVIDIA, *Deep Learning Performance
-Guide: Matrix Multiplication Background*, table of tensor core requirements, and TensorRT's vectorised layouts
-(HWC8 of halves, CHW32 of bytes); ONNX Runtime's blocked layout (NCHWc) of floats. Other numbers are padded or
-take slower kernels."""
 _WEIGHTS = {
     "Conv": 1,
     "FusedConv": 1,

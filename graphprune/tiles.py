@@ -1,0 +1,9 @@
+"""The numbers of channels that devices work on at a time."""
+
+from __future__ import annotations
+
+MULTIPLES = {1: 32, 2: 8, 4: 8}
+"""Channels that kernels work on at a time, by the bytes of a weight: NVIDIA, *Deep Learning Performance
+Guide: Matrix Multiplication Background*, table of tensor core requirements, and TensorRT's vectorised layouts
+(HWC8 of halves, CHW32 of bytes); ONNX Runtime's blocked layout (NCHWc) of floats. Other numbers are padded or
+take slower kernels."""
