@@ -10,8 +10,9 @@ from typing import Any, Literal, TypeVar
 import click
 
 from graphprune.errors import Usage
-from graphprune.options import Item, Option, is_collection
+from graphprune.options import Item, Option, is_collection, options
 from graphprune.pruning import OPTIONS, option
+from graphprune.registry import find
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,10 +28,23 @@ def pruning_options(*names: str) -> Callable[[Command], Command]:
     return give
 
 
-def given(texts: Mapping[str, Any]) -> dict[str, tuple[Item, ...]]:
+def options_of(targets: dict[str, tuple[str, str]]) -> Callable[[Command], Command]:
+    """Give a verb options of passes, by name the pass and its option; they arrive as texts."""
+
+    def give(command: Command) -> Command:
+        for name in reversed(targets):
+            of, target = targets[name]
+            described = {option.name: option for option in options(find(of))}[target]
+            command = _click_option(name, described)(command)
+        return command
+
+    return give
+
+
+def given(texts: Mapping[str, Any], names: Iterable[str] = OPTIONS) -> dict[str, tuple[Item, ...]]:
     """What the user gave, by option, out of the keyword arguments of a verb."""
     values: dict[str, tuple[Item, ...]] = {}
-    for name in OPTIONS:
+    for name in names:
         text = texts.get(name.replace("-", "_"))
         if text is True:
             values[name] = ()

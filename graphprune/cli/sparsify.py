@@ -1,0 +1,89 @@
+"""`graphprune sparsify`: N:M and unstructured sparsity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from graphprune.cli.common import Verb, listen, shared
+from graphprune.cli.pass_options import given, options_of
+from graphprune.errors import Usage
+from graphprune.options import Item, build
+from graphprune.registry import find
+from graphprune.state import Pass
+
+TARGETS = {
+    "pattern": ("sparsify", "pattern"),
+    "sparsity": ("sparsify", "sparsity"),
+    "method": ("sparsify", "method"),
+    "scope": ("sparsify", "scope"),
+    "bias": ("sparsify", "bias"),
+    "ignore": ("sparsify", "ignore"),
+    "keep-if-faster": ("sparsify", "keep-if-faster"),
+    "backend": ("sparsify", "backend"),
+    "data": ("calibrate", "data"),
+    "samples": ("calibrate", "samples"),
+    "label-key": ("calibrate", "label-key"),
+    "shape": ("calibrate", "shape"),
+    "seed": ("calibrate", "seed"),
+}
+"""The options, and the options of passes that they set. The data is optional here."""
+PERMUTED = ("pattern", "ignore", "shape", "seed")
+"""Those that the pass permute has, too."""
+
+
+@click.command(cls=Verb)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the sparse model goes.")
+@options_of(TARGETS)
+@click.option("--permute", is_flag=True, help="First put channels in an order of which a pattern keeps more.")
+@click.option("--dry-run", is_flag=True, help="Do the work, and write nothing.")
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@shared
+def command(
+    model: Path,
+    output: Path | None,
+    permute: bool,
+    dry_run: bool,
+    force: bool,
+    output_format: str,
+    quiet: bool,
+    verbose: bool,
+    debug: bool,
+    **texts: Any,
+) -> None:
+    """Set weights to zero, two of each four along what is summed over, or N:M, or wherever they are least.
+
+    Shapes and types stay. A runtime is faster for 2:4 only where it has sparse kernels and picks them: the
+    table says which weights may have the pattern, and which of these are likely to be picked.
+    """
+    listen(quiet, verbose, debug)
+    if output is None and not dry_run:
+        raise Usage("it is not said where the sparse model goes", "give -o OUT or --dry-run")
+    chain = _passes(given(texts, TARGETS), permute)
+
+    from graphprune.cli.running import Job, execute
+
+    execute(Job(model, chain, None if dry_run else output, None, force, quiet, output_format))
+
+
+def _passes(values: dict[str, tuple[Item, ...]], permute: bool) -> tuple[Pass, ...]:
+    """The pipeline of the verb."""
+    chain = ["fold", "group", *(["calibrate"] if "data" in values else [])]
+    if permute:
+        chain += ["permute"]
+    chain += ["sparsify"]
+    for name in values:
+        if TARGETS[name][0] not in chain and not (permute and name in PERMUTED):
+            raise Usage(f"--{name} has no effect here", "it is about calibration data: give --data")
+    passes: list[Pass] = []
+    for one in chain:
+        targets = {name: target for name, (of, target) in TARGETS.items() if of == one}
+        if one == "permute":
+            targets = {name: name for name in PERMUTED}
+        own = {target: values[name] for name, target in targets.items() if name in values}
+        labels = {target: f"--{name}" for name, target in targets.items()}
+        passes.append(build(find(one), own, labels))
+    return tuple(passes)

@@ -1,0 +1,59 @@
+"""What a run says of sparse weights: each one, why it stayed dense, and what is known of speed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from graphprune.cli.tables import Renderable, table, text
+
+
+def sparsity_tables(facts: Mapping[str, Any]) -> Iterable[Renderable]:
+    """The table of weights and the sentences below it, from the facts of the pass `sparsify`."""
+    rows = [_row(layer) for layer in facts["layers"]]
+    yield table(("weight", "operator", "C#", "K#", "kept#", "likely picked", "stays dense because"), rows)
+    yield text(summary(facts))
+    yield text(speed(facts))
+
+
+def _row(layer: Mapping[str, Any]) -> tuple[object, ...]:
+    kept = f"{100 * layer['kept']:.1f} %" if "kept" in layer else ""
+    size = (layer["channels"] or "", layer["outputs"] or "")
+    return layer["weight"], layer["operator"], *size, kept, "yes" if layer["likely"] else "", layer["reason"]
+
+
+def summary(facts: Mapping[str, Any]) -> str:
+    """The sentence on what was done."""
+    what = facts["pattern"] or f"sparsity {facts['sparsity']:g}"
+    done = (
+        f"Weights made sparse ({what}, {facts['method']}): {facts['eligible']} of {len(facts['layers'])}; "
+        f"{100 * facts['kept_magnitude']:.1f} % of their magnitude stays."
+    )
+    by = {layer["method"] for layer in facts["layers"] if "method" in layer}
+    if "magnitude" in by and facts["method"] != "magnitude":
+        count = sum(layer.get("method") == "magnitude" for layer in facts["layers"])
+        done += f" Of {count} the inputs are not looked at: they went by magnitude."
+    if facts["output_error"] is not None:
+        done += (
+            f" Outputs on held-out samples: error {facts['output_error']:.3g} (squared error over variance: "
+            "0 is the model before, 1 its mean)."
+        )
+    return done
+
+
+def speed(facts: Mapping[str, Any]) -> str:
+    """The sentence on what this does to speed, as far as it is known."""
+    faster = facts.get("faster")
+    if faster is not None:
+        kept = "The sparse model is the result." if faster["kept"] else "The result is the dense model."
+        return (
+            f"With sparse kernels, {faster['backend']} takes {faster['ratio']:.3f} of the time without "
+            f"({faster['low']:.3f} to {faster['high']:.3f}). {kept}"
+        )
+    if facts["pattern"] != "2:4":
+        return "Runtimes with sparse kernels of their own may use this; TensorRT uses 2:4 alone."
+    return (
+        f"Eligible for TensorRT's sparse kernels: {facts['eligible']}; likely picked (C and K of 256 and "
+        f"more): {facts['likely']}. What is picked, `graphprune build --sparsity -v` says; whether that is "
+        "faster, only a measurement: --keep-if-faster."
+    )

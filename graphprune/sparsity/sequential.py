@@ -1,0 +1,190 @@
+"""Sparse weights by what operators really get: in the order in which they run, behind all that went before.
+
+The dense and the sparse model run side by side, bit by bit. At each operator, H = X'X is summed up over the
+inputs that the sparse model has there, the operator is made sparse, and the sparse model runs on with its new
+weight (Frantar and Alistarh 2023, *SparseGPT*, section 4: layers are compressed in order, each fed by the
+compressed ones).
+
+With `sparsegpt` the weight is first moved to what brings the operator's results nearest to those of the dense
+model, since its inputs are no longer the dense model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_graphsurgeon as gs
+from numpy.typing import NDArray
+
+from graphprune.errors import Refused
+from graphprune.feeds import Feeds
+from graphprune.fitting.linear import Linear, constant, fixed_names, inputs, laid_out, matrix, results
+from graphprune.fitting.sampling import Mask, masks, pick, rows_for
+from graphprune.fitting.statistics import Tell
+from graphprune.fitting.walk import Walk
+from graphprune.ir import label, shape_of
+from graphprune.model import Model
+from graphprune.sparsity import methods
+from graphprune.sparsity.methods import Method, Numbers
+from graphprune.sparsity.patterns import Pattern
+
+Batches = Callable[[], Iterable[Feeds]]
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What the weights are to become.
+
+    Attributes:
+        method: how it is chosen what goes.
+        pattern: the pattern, or None for unstructured sparsity.
+        sparsity: without a pattern, the share of weights that goes.
+        bias: with data, whether biases that are there take up the mean of what goes, too.
+    """
+
+    method: Method
+    pattern: Pattern | None
+    sparsity: float = 0.0
+    bias: bool = False
+
+
+def sparsify_in_order(
+    dense: Model,
+    sparse: Model,
+    items: Mapping[int, tuple[Linear, Linear]],
+    batches: Batches,
+    aim: Aim,
+    tell: Tell | None = None,
+) -> None:
+    """Make operators of `sparse` sparse, whose weights are changed in place.
+
+    Args:
+        dense: the model as it was.
+        sparse: a copy of it with constants of its own.
+        items: by position in the graph, the operators: in `dense`, and in `sparse`.
+        batches: yields the inputs, the same each time.
+        aim: what is wanted.
+        tell: is told how many operators are done, of how many.
+
+    Raises:
+        Refused: a model cannot be run on the inputs, or they lead to values that are not finite.
+    """
+    seen: list[Mask] = []
+
+    def noted() -> Iterable[Feeds]:
+        for feeds in batches():
+            seen.append(masks(feeds))
+            yield feeds
+
+    with Walk(dense, noted()) as first, Walk(sparse, batches()) as second:
+        first.want([old.target for old, _ in items.values()])
+        for done, (number, (old, new)) in enumerate(sorted(items.items())):
+            first.reach([old.target])
+            second.reach([new.source])
+            moves = aim.bias and _own_bias(new, sparse.graph)
+            sums = _sums(first, second, number, old, new, seen, moves)
+            first.drop([old.target])
+            second.drop([new.source])
+            _write(new, sums, aim, moves)
+            if tell is not None:
+                tell(done + 1, len(items))
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Means over rows: of x x', of x y', of x and of y, x of the sparse model and y of the dense one.
+
+    gram is [blocks, columns, columns], cross [blocks, columns, outputs], x [blocks, columns],
+    y [blocks, outputs]. Where the bias is to move, gram and cross are centred; else y is without the bias.
+    """
+
+    gram: Numbers
+    cross: Numbers
+    x: Numbers
+    y: Numbers
+
+
+def _sums(
+    first: Walk, second: Walk, number: int, old: Linear, new: Linear, seen: list[Mask], moves: bool
+) -> _Sums:
+    gram = np.zeros((new.blocks, new.columns, new.columns))
+    cross = np.zeros((new.blocks, new.columns, new.outputs))
+    x_total, y_total = np.zeros((new.blocks, new.columns)), np.zeros((new.blocks, new.outputs))
+    bias = np.float32(0) if moves else matrix(old)[1].astype(np.float32)[:, None, :]
+    share, rows = -(-rows_for(new.columns) // first.count), 0
+    for batch in range(first.count):
+        whole = first.value(old.target, batch)
+        picks = pick(old, whole, share, (number, batch), seen[batch])
+        if not picks.size:
+            continue
+        spatial = whole.shape[2:] if new.node.op in ("Conv", "ConvTranspose") else ()
+        x = inputs(new, second.value(new.source, batch), spatial, picks)
+        y = results(old, whole, picks) - bias
+        turned = x.transpose(0, 2, 1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            gram += turned @ x
+            cross += turned @ y
+        x_total += x.sum(axis=1, dtype=np.float64)
+        y_total += y.sum(axis=1, dtype=np.float64)
+        rows += picks.size
+    if not (np.isfinite(gram).all() and np.isfinite(cross).all()):
+        what = f"on this data the inputs of {label(new.node)} are not finite numbers"
+        raise Refused(what, "look for values out of range")
+    for total in (gram, cross, x_total, y_total):
+        total /= max(1, rows)
+    if moves:
+        gram -= x_total[:, :, None] * x_total[:, None, :]
+        cross -= x_total[:, :, None] * y_total[:, None, :]
+    return _Sums(gram, cross, x_total, y_total)
+
+
+def _own_bias(it: Linear, graph: gs.Graph) -> bool:
+    """Whether an operator has a bias that nobody else reads."""
+    if it.bias is None:
+        return False
+    tensor = constant(*it.bias)
+    return len(tensor.outputs) == 1 and tensor.name not in fixed_names(graph)
+
+
+def _write(it: Linear, sums: _Sums, aim: Aim, moves: bool) -> None:
+    """Give an operator its new weight, in the type of the old one, and its new bias."""
+    w, _ = matrix(it)
+    made = np.empty_like(w)
+    for block in range(it.blocks):
+        square = sums.gram[block]
+        if moves and aim.method != "sparsegpt":
+            square = square + np.outer(sums.x[block], sums.x[block])
+        made[block] = _block(w[block], square, sums.cross[block], it.taps, aim)
+    _put(it.weight, laid_out(it, made))
+    if moves and it.bias is not None:
+        holder, operand = it.bias
+        # The weight as it was stored decides what the mean of the results is.
+        flat = (sums.y - np.einsum("bk,bkm->bm", sums.x, matrix(it)[0])).reshape(-1)
+        if holder.op == "Gemm":
+            flat = flat / float(holder.attrs.get("beta", 1.0))
+        old = constant(holder, operand)
+        _put(old, flat.reshape(shape_of(old)))
+
+
+def _put(tensor: gs.Constant, values: NDArray[np.float64]) -> None:
+    """Replace the values of a constant.
+
+    Raises:
+        Refused: one has no place in its type. The constant is as it was.
+    """
+    with np.errstate(over="ignore"):  # float16 ends at 65504
+        cast = np.ascontiguousarray(values).astype(tensor.dtype)
+    if not np.isfinite(cast.astype(np.float64)).all():
+        what = f"new values of '{tensor.name}' are not finite as {np.dtype(tensor.dtype).name}"
+        raise Refused(what, "leave its operator alone with --ignore")
+    tensor.values = cast
+
+
+def _block(w: Numbers, gram: Numbers, cross: Numbers, taps: int, aim: Aim) -> Numbers:
+    if aim.method == "magnitude" or not np.diagonal(gram).any():  # where nothing varies, the smallest may go
+        return methods.wanda(w, np.eye(len(gram)), taps, aim.pattern, aim.sparsity)
+    if aim.method == "wanda":
+        return methods.wanda(w, gram, taps, aim.pattern, aim.sparsity)
+    return methods.sparsegpt(methods.corrected(w, gram, cross), gram, taps, aim.pattern, aim.sparsity)
