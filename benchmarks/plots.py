@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib import pyplot as plt
@@ -23,5 +24,29 @@ def growth(rows: list[dict[str, float]], path: Path) -> None:
     axes.set_ylabel("seconds (median)")
     axes.grid(visible=True, which="both", alpha=0.3)
     axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+
+
+def stairs(curves: list[dict[str, Any]], path: Path) -> None:
+    """Draw the time of one convolution over its channels, a panel for each size of kernel."""
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "graphprune"
+    kernels = list(dict.fromkeys(each["kernel"] for each in curves))
+    figure, panels = plt.subplots(1, len(kernels), figsize=(5 * len(kernels), 3.6), squeeze=False)
+    for axes, kernel in zip(panels[0], kernels, strict=True):
+        for each in curves:
+            if each["kernel"] == kernel:
+                (line,) = axes.plot(each["widths"], each["milliseconds"], ".-", label=each["varied"])
+                axes.fill_between(
+                    each["widths"], each["low"], each["high"], color=line.get_color(), alpha=0.2
+                )
+        axes.set_title(f"convolution {kernel}x{kernel}, 56 x 56, 64 of the other channels", fontsize=9)
+        axes.set_xlabel("channels")
+        axes.set_ylabel("milliseconds")
+        axes.set_xticks(range(32, 161, 16))
+        axes.set_ylim(bottom=0)
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend(title="channels that vary")
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})

@@ -64,13 +64,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--ratio", type=float, default=0.5, help="fraction of each group's channels to remove"
     )
+    parser.add_argument("--round-to", type=int, help="keep a multiple of so many channels")
+    parser.add_argument("--stir", action="store_true", help="weights as `export_torchvision` draws them")
     parser.add_argument("--exporter", choices=("torchscript", "dynamo"), default="torchscript")
     return parser.parse_args(arguments)
 
 
-def recipe(torch: Any, model: Any) -> dict[str, Any]:
+def recipe(torch: Any, model: Any, round_to: int | None = None) -> dict[str, Any]:
     """What Torch-Pruning's examples tell the pruner about `model`, beside the ratio and the importance."""
-    told: dict[str, Any] = {"ignored_layers": networks.classifiers(torch, model)}
+    told: dict[str, Any] = {"ignored_layers": networks.classifiers(torch, model), "round_to": round_to}
     packed = [layer for layer in model.modules() if hasattr(layer, "qkv") and hasattr(layer, "num_heads")]
     if packed:
         told["num_heads"] = {layer.qkv: layer.num_heads for layer in packed}
@@ -79,14 +81,16 @@ def recipe(torch: Any, model: Any) -> dict[str, Any]:
     return told
 
 
-def prune(torch: Any, tp: Any, model: Any, example: Any, ratio: float, clock: Clock) -> None:
+def prune(
+    torch: Any, tp: Any, model: Any, example: Any, ratio: float, round_to: int | None, clock: Clock
+) -> None:
     """Prune `model` in place."""
     pruner = tp.pruner.BasePruner(
         model,
         example,
         importance=tp.importance.GroupMagnitudeImportance(p=2),
         pruning_ratio=ratio,
-        **recipe(torch, model),
+        **recipe(torch, model, round_to),
     )
     clock.mark("graph")
     pruner.step()
@@ -102,12 +106,14 @@ def attempt(options: argparse.Namespace, clock: Clock) -> dict[str, Any]:
     clock.mark("import")
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
     model = networks.build(torch, torchvision, options.name)
+    if options.stir:
+        networks.stir(torch, model)
     example = networks.example(torch, options.name)
     before = sum(p.numel() for p in model.parameters())
     clock.mark("build")
     report: dict[str, Any] = {"operators_declared": declared is not None, "status": "ok"}
     try:
-        prune(torch, tp, model, example, options.ratio, clock)
+        prune(torch, tp, model, example, options.ratio, options.round_to, clock)
         if options.output:
             report["bytes"] = export(torch, model, example, options.output, options.exporter)
             clock.mark("export")
