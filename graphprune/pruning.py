@@ -39,6 +39,7 @@ OPTIONS: Mapping[str, tuple[Target, ...]] = {
     "samples": (("calibrate", "samples"),),
     "label-key": (("calibrate", "label-key"),),
     "compensate": (("compensate", "by"),),
+    "sparsify": (("sparsify", "pattern"),),
     "steps": (("advance", "steps"),),
     "plan": (("replay", "plan"),),
     "threads": (("tabulate", "threads"), ("profile", "threads")),
@@ -98,6 +99,9 @@ def passes(
         chosen["tabulate"]["backend"] = (Item(latency.backend),)
         if "profile" in names:
             chosen["profile"] |= {"backend": (Item(latency.backend),), "target": (Item(text),)}
+    if "sparsify" in names and "round-to" not in values and "select" in chosen:
+        # What is left must be a multiple of M, or it cannot have the pattern.
+        chosen["select"]["round-to"] = (Item(values["sparsify"][0].text.rpartition(":")[2]),)
     if "advance" in names:
         chosen["select"]["target"] = (Item(_share_of(values["target"], names.count("advance") + 1)),)
     return tuple(build(find(name), chosen[name], labels[name]) for name in names)
@@ -132,7 +136,11 @@ def _names(values: Mapping[str, tuple[Item, ...]], depth: Depth) -> tuple[str, .
             "select",
         )
     cut = {"plan": (), "cut": ("cut",), "verify": ("cut", "verify")}[depth]
-    mend = (*(("compensate",) if with_data and cut else ()), *(("profile",) if timed and cut else ()))
+    mend = (
+        *(("compensate",) if with_data and cut else ()),
+        *(("sparsify",) if "sparsify" in values and cut else ()),
+        *(("profile",) if timed and cut else ()),
+    )
     first = ("fold", "group", *(["calibrate"] if with_data else []))
     further = _steps(values.get("steps")) - 1
     if further and not (with_data and "target" in values and "plan" not in values):
@@ -157,7 +165,7 @@ def prune(model: Model | Path | str, *, verify: bool = True, **values: object) -
 
     Options are those of `graphprune prune`, with underscores: `ratio`, `target`, `scope`, `importance`,
     `only`, `ignore`, `ratio_for`, `max_ratio`, `min_units`, `round_to`, `plan` (a path), `seed`, `shape`,
-    `rtol`, `atol`, `allow_noop`, with a target of latency `threads`, `gpu`, and with calibration data
+    `rtol`, `atol`, `allow_noop`, `sparsify`, with a target of latency `threads`, `gpu`, and with calibration data
     `data`, `samples`, `label_key`, `compensate`, `steps`.
 
     Raises `Usage` for a wrong option, `Refused` where nothing can be pruned, `Negative` where a target cannot

@@ -31,6 +31,7 @@ from graphprune.passes.profile import Profile
 from graphprune.passes.replay import Replay
 from graphprune.passes.score import Score
 from graphprune.passes.select import Select
+from graphprune.passes.sparsify import Sparsify
 from graphprune.passes.tabulate import Tabulate
 from graphprune.passes.verify import Verify
 from graphprune.state import Pass, State
@@ -51,6 +52,7 @@ BUILTIN: tuple[type[Pass], ...] = (
     Cut,
     Verify,
     Compensate,
+    Sparsify,
     Profile,
 )
 

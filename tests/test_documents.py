@@ -17,7 +17,18 @@ import pytest
 from graphprune.cli import verbs
 from models import small
 
-VERBS = ("inspect", "prune", "sensitivity", "verify", "build", "profile", "compare", "run", "doctor")
+VERBS = (
+    "inspect",
+    "prune",
+    "sparsify",
+    "sensitivity",
+    "verify",
+    "build",
+    "profile",
+    "compare",
+    "run",
+    "doctor",
+)
 
 
 def blocks(path: Path, language: str) -> list[str]:

@@ -20,6 +20,7 @@ from graphprune.nearest import did_you_mean
 VERBS = {
     "inspect": "Show what a model consists of, its groups, and why an axis is not prunable.",
     "prune": "Choose units, remove them, verify the result and write it.",
+    "sparsify": "Set weights to zero in a pattern that hardware knows, as 2:4.",
     "sensitivity": "Measure how much each group and each layer may lose.",
     "verify": "Compare two models: interface, outputs, and with a plan the exactness of the surgery.",
     "build": "Build an engine: for the GPU at hand, or for others.",

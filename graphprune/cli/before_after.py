@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any, cast
 
+from graphprune.cli.sparsity_tables import sparsity_tables
 from graphprune.cli.tables import Renderable, count, share, size, table, text
 from graphprune.record import Agreement, Calibrated, Figures, Latency, Proof, Record
 
@@ -33,6 +35,9 @@ def tables(record: Record) -> Iterable[Renderable]:
         yield text(f"In {len(record.notes)} groups {next(iter(record.notes.values()))}.")
     if record.calibrated is not None:
         yield text(_calibrated(record.calibrated))
+    sparse = cast("Mapping[str, Any] | None", record.facts.get("sparsify"))
+    if sparse is not None:
+        yield from sparsity_tables(sparse)
     agreement = record.agreement
     yield text(proven(record.verification, rewritten=agreement is not None and agreement.kept))
     if agreement is not None:

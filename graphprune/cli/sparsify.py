@@ -30,6 +30,13 @@ TARGETS = {
     "seed": ("calibrate", "seed"),
 }
 """The options, and the options of passes that they set. The data is optional here."""
+ALSO = {
+    "pattern": (("sparsify", "pattern"), ("permute", "pattern")),
+    "ignore": (("sparsify", "ignore"), ("permute", "ignore")),
+    "shape": (("calibrate", "shape"), ("permute", "shape")),
+    "seed": (("calibrate", "seed"), ("permute", "seed")),
+}
+"""Options that set those of several passes."""
 PERMUTED = ("pattern", "ignore", "shape", "seed")
 """Those that the pass permute has, too."""
 
@@ -71,19 +78,21 @@ def command(
 
 def _passes(values: dict[str, tuple[Item, ...]], permute: bool) -> tuple[Pass, ...]:
     """The pipeline of the verb."""
-    chain = ["fold", "group", *(["calibrate"] if "data" in values else [])]
-    if permute:
-        chain += ["permute"]
-    chain += ["sparsify"]
+    with_data = ["calibrate"] if "data" in values else []
+    chain = ["fold", "group", *with_data, *(["permute"] if permute else []), "sparsify"]
+    if permute and "sparsity" in values:
+        raise Usage("--permute has no effect here", "without a pattern the order of channels does not matter")
     for name in values:
-        if TARGETS[name][0] not in chain and not (permute and name in PERMUTED):
+        if not any(of in chain for of, _ in ALSO.get(name, (TARGETS[name],))):
             raise Usage(f"--{name} has no effect here", "it is about calibration data: give --data")
     passes: list[Pass] = []
     for one in chain:
-        targets = {name: target for name, (of, target) in TARGETS.items() if of == one}
-        if one == "permute":
-            targets = {name: name for name in PERMUTED}
-        own = {target: values[name] for name, target in targets.items() if name in values}
-        labels = {target: f"--{name}" for name, target in targets.items()}
+        own = {
+            target: values[name]
+            for name in values
+            for of, target in ALSO.get(name, (TARGETS[name],))
+            if of == one
+        }
+        labels = {target: f"--{target}" for target in own}
         passes.append(build(find(one), own, labels))
     return tuple(passes)

@@ -3,10 +3,11 @@
 The dense and the sparse model run side by side, bit by bit. At each operator, H = X'X is summed up over the
 inputs that the sparse model has there, the operator is made sparse, and the sparse model runs on with its new
 weight (Frantar and Alistarh 2023, *SparseGPT*, section 4: layers are compressed in order, each fed by the
-compressed ones).
+compressed ones). Before that the weight is moved to what brings the results nearest to those of the dense
+model, since the inputs are no longer the dense model's.
 
-With `sparsegpt` the weight is first moved to what brings the operator's results nearest to those of the dense
-model, since its inputs are no longer the dense model's.
+`wanda` moves no weights, so that errors pile up and the sparse model's inputs say little of what matters: it
+takes the norms of the dense model's.
 """
 
 from __future__ import annotations
@@ -79,17 +80,23 @@ def sparsify_in_order(
             yield feeds
 
     with Walk(dense, noted()) as first, Walk(sparse, batches()) as second:
-        first.want([old.target for old, _ in items.values()])
+        for old, _ in items.values():
+            first.want(_asked(old, aim))
         for done, (number, (old, new)) in enumerate(sorted(items.items())):
-            first.reach([old.target])
+            first.reach(_asked(old, aim))
             second.reach([new.source])
             moves = aim.bias and _own_bias(new, sparse.graph)
-            sums = _sums(first, second, number, old, new, seen, moves)
-            first.drop([old.target])
+            sums = _sums(first, second, number, old, new, seen, moves, aim)
+            first.drop(_asked(old, aim))
             second.drop([new.source])
             _write(new, sums, aim, moves)
             if tell is not None:
                 tell(done + 1, len(items))
+
+
+def _asked(old: Linear, aim: Aim) -> list[str]:
+    """Return the tensors of the dense model that an operator is judged by."""
+    return [old.target, *([old.source] if aim.method == "wanda" else [])]
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,7 @@ class _Sums:
 
     gram is [blocks, columns, columns], cross [blocks, columns, outputs], x [blocks, columns],
     y [blocks, outputs]. Where the bias is to move, gram and cross are centred; else y is without the bias.
+    For `wanda`, gram is of the dense model's x and is not centred.
     """
 
     gram: Numbers
@@ -107,7 +115,14 @@ class _Sums:
 
 
 def _sums(
-    first: Walk, second: Walk, number: int, old: Linear, new: Linear, seen: list[Mask], moves: bool
+    first: Walk,
+    second: Walk,
+    number: int,
+    old: Linear,
+    new: Linear,
+    seen: list[Mask],
+    moves: bool,
+    aim: Aim,
 ) -> _Sums:
     gram = np.zeros((new.blocks, new.columns, new.columns))
     cross = np.zeros((new.blocks, new.columns, new.outputs))
@@ -122,10 +137,13 @@ def _sums(
         spatial = whole.shape[2:] if new.node.op in ("Conv", "ConvTranspose") else ()
         x = inputs(new, second.value(new.source, batch), spatial, picks)
         y = results(old, whole, picks) - bias
-        turned = x.transpose(0, 2, 1)
         with np.errstate(over="ignore", invalid="ignore"):
-            gram += turned @ x
-            cross += turned @ y
+            if aim.method == "wanda":
+                dense = inputs(old, first.value(old.source, batch), spatial, picks)
+                gram += dense.transpose(0, 2, 1) @ dense
+            else:
+                gram += x.transpose(0, 2, 1) @ x
+                cross += x.transpose(0, 2, 1) @ y
         x_total += x.sum(axis=1, dtype=np.float64)
         y_total += y.sum(axis=1, dtype=np.float64)
         rows += picks.size
@@ -134,7 +152,7 @@ def _sums(
         raise Refused(what, "look for values out of range")
     for total in (gram, cross, x_total, y_total):
         total /= max(1, rows)
-    if moves:
+    if moves and aim.method != "wanda":
         gram -= x_total[:, :, None] * x_total[:, None, :]
         cross -= x_total[:, :, None] * y_total[:, None, :]
     return _Sums(gram, cross, x_total, y_total)
@@ -153,10 +171,7 @@ def _write(it: Linear, sums: _Sums, aim: Aim, moves: bool) -> None:
     w, _ = matrix(it)
     made = np.empty_like(w)
     for block in range(it.blocks):
-        square = sums.gram[block]
-        if moves and aim.method != "sparsegpt":
-            square = square + np.outer(sums.x[block], sums.x[block])
-        made[block] = _block(w[block], square, sums.cross[block], it.taps, aim)
+        made[block] = _block(w[block], sums.gram[block], sums.cross[block], it.taps, aim)
     _put(it.weight, laid_out(it, made))
     if moves and it.bias is not None:
         holder, operand = it.bias

@@ -49,6 +49,16 @@ def test_prune_ends_with_the_pattern(model: Path, call: Any) -> None:
     assert holds(written["v"], 0, Pattern(2, 4))
 
 
+def test_channels_are_put_in_an_order_first(model: Path, call: Any) -> None:
+    code, out, err = call("sparsify model.onnx -o out.onnx --permute --output-format json --seed 3")
+    assert (code, err) == (0, "")
+    record = json.loads(out)
+    assert record["pipeline"] == "fold,group,permute{seed=3},sparsify"
+    assert record["facts"]["permute"]["kept_after"] >= record["facts"]["permute"]["kept_before"]
+    kept = record["facts"]["permute"]["kept_after"] / record["facts"]["permute"]["magnitude"]
+    assert record["facts"]["sparsify"]["kept_magnitude"] == pytest.approx(kept, abs=0.02)
+
+
 REFUSED = {
     "no-output": ("sparsify model.onnx", 2, "it is not said where the sparse model goes"),
     "no-data": ("sparsify model.onnx --dry-run --samples 4", 2, "--samples has no effect here"),
@@ -58,6 +68,7 @@ REFUSED = {
         "does not use 2:4",
     ),
     "no-pattern": ("sparsify model.onnx --dry-run --pattern 5", 2, "the pattern is '5'"),
+    "no-order": ("sparsify model.onnx --dry-run --permute --sparsity 0.5", 2, "--permute has no effect here"),
     "not-a-number": ("sparsify model.onnx --dry-run --sparsity half", 2, "--sparsity is 'half'"),
     "no-length": ("sparsify model.onnx --dry-run --pattern 3:5", 3, "no weight can be made sparse"),
     "a-plan": ("prune model.onnx --plan-only plan.json --sparsify 2:4", 2, "--sparsify has no effect here"),
