@@ -26,6 +26,7 @@ from graphprune.passes.cut import Cut
 from graphprune.passes.fold import Fold
 from graphprune.passes.group import Group
 from graphprune.passes.influence import Influence
+from graphprune.passes.permute import Permute
 from graphprune.passes.probe import Probe
 from graphprune.passes.profile import Profile
 from graphprune.passes.replay import Replay
@@ -52,6 +53,7 @@ BUILTIN: tuple[type[Pass], ...] = (
     Cut,
     Verify,
     Compensate,
+    Permute,
     Sparsify,
     Profile,
 )
