@@ -39,7 +39,7 @@ def stairs(curves: list[dict[str, Any]], path: Path) -> None:
             if each["kernel"] == kernel:
                 (line,) = axes.plot(each["widths"], each["milliseconds"], ".-", label=each["varied"])
                 axes.fill_between(
-                    each["widths"], each["low"], each["high"], color=line.get_color(), alpha=0.2
+                    each["widths"], each["milliseconds"], each["quartile"], color=line.get_color(), alpha=0.2
                 )
         axes.set_title(f"convolution {kernel}x{kernel}, 56 x 56, 64 of the other channels", fontsize=9)
         axes.set_xlabel("channels")
