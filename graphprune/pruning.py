@@ -40,6 +40,7 @@ OPTIONS: Mapping[str, tuple[Target, ...]] = {
     "label-key": (("calibrate", "label-key"),),
     "compensate": (("compensate", "by"),),
     "sparsify": (("sparsify", "pattern"),),
+    "precision": (("cast", "to"),),
     "steps": (("advance", "steps"),),
     "plan": (("replay", "plan"),),
     "threads": (("tabulate", "threads"), ("profile", "threads")),
@@ -49,18 +50,36 @@ OPTIONS: Mapping[str, tuple[Target, ...]] = {
         ("verify", "seed"),
         ("calibrate", "seed"),
         ("tabulate", "seed"),
+        ("cast", "seed"),
         ("profile", "seed"),
     ),
-    "shape": (("verify", "shape"), ("calibrate", "shape"), ("tabulate", "shape"), ("profile", "shape")),
+    "shape": (
+        ("verify", "shape"),
+        ("calibrate", "shape"),
+        ("tabulate", "shape"),
+        ("cast", "shape"),
+        ("profile", "shape"),
+    ),
     "rtol": (("verify", "rtol"),),
     "atol": (("verify", "atol"),),
     "allow-noop": (("select", "allow-noop"), ("replay", "allow-noop")),
 }
 """The options of pruning, in Python and on the command line, and the options of passes that they set."""
 
+PRECISION = Option(
+    "precision",
+    "precision",
+    Literal["none", "fp16", "bf16", "int8"],
+    "none",
+    "the precision of the result: cast to 16 bits, or quantised on the calibration data",
+)
+"""An option that says which pass runs; the others set a field of one."""
+
 
 def option(name: str) -> Option:
     """The option called `name`, as the first pass that has it describes it."""
+    if name == PRECISION.name:
+        return PRECISION
     of, target = OPTIONS[name][0]
     return {option.name: option for option in options(find(of))}[target]
 
@@ -73,7 +92,11 @@ def passes(
     `dashes` is put before an option's name in errors. Raises `Usage` for an unknown option, a wrong value,
     and an option of a pass that does not run.
     """
-    names = _names(values, depth)
+    precision = _precision(values.get("precision"), dashes)
+    names = _names(values, depth, _REFINING[precision])
+    if not set(_REFINING[precision]) <= set(names):
+        raise Usage(f"{dashes}precision has no effect here", "a plan has none: prune to a model")
+    values = {name: items for name, items in values.items() if name != "precision" or "cast" in names}
     values = {name: items for name, items in values.items() if name != "steps" or "advance" in names}
     chosen: dict[str, dict[str, tuple[Item, ...]]] = {name: {} for name in names}
     labels: dict[str, dict[str, str]] = {name: {} for name in names}
@@ -117,9 +140,30 @@ def _share_of(target: tuple[Item, ...], steps: int) -> str:
     return f"{found[1]}={share ** (1 / steps):.6g}x"
 
 
-def _names(values: Mapping[str, tuple[Item, ...]], depth: Depth) -> tuple[str, ...]:
+_REFINING: Mapping[str, tuple[str, ...]] = {
+    "none": (),
+    "fp16": ("cast",),
+    "bf16": ("cast",),
+    "int8": ("quantise",),
+}
+"""The passes after the surgery, by precision."""
+
+
+def _precision(items: tuple[Item, ...] | None, dashes: str) -> str:
+    text = "none" if items is None else ",".join(item.text for item in items)
+    if text not in _REFINING:
+        hint = f"expected one of {'|'.join(_REFINING)}; {did_you_mean(text, _REFINING)}"
+        raise Usage(f"{dashes}precision is {text!r}", hint)
+    return text
+
+
+def _names(
+    values: Mapping[str, tuple[Item, ...]], depth: Depth, refining: tuple[str, ...]
+) -> tuple[str, ...]:
     """The passes that run, in order."""
     with_data = "data" in values
+    if "quantise" in refining and not with_data:
+        raise Usage("int8 needs calibration data", "give it with --data, or cast to fp16")
     given = {name: ",".join(item.text for item in values.get(name, ())) for name in ("scope", "only")}
     timed = read_latency(",".join(item.text for item in values.get("target", ()))) is not None
     timed = timed and "plan" not in values
@@ -139,6 +183,7 @@ def _names(values: Mapping[str, tuple[Item, ...]], depth: Depth) -> tuple[str, .
     mend = (
         *(("compensate",) if with_data and cut else ()),
         *(("sparsify",) if "sparsify" in values and cut else ()),
+        *(refining if cut else ()),
         *(("profile",) if timed and cut else ()),
     )
     first = ("fold", "group", *(["calibrate"] if with_data else []))
@@ -165,8 +210,8 @@ def prune(model: Model | Path | str, *, verify: bool = True, **values: object) -
 
     Options are those of `graphprune prune`, with underscores: `ratio`, `target`, `scope`, `importance`,
     `only`, `ignore`, `ratio_for`, `max_ratio`, `min_units`, `round_to`, `plan` (a path), `seed`, `shape`,
-    `rtol`, `atol`, `allow_noop`, `sparsify`, with a target of latency `threads`, `gpu`, and with calibration data
-    `data`, `samples`, `label_key`, `compensate`, `steps`.
+    `rtol`, `atol`, `allow_noop`, `sparsify`, `precision`, with a target of latency `threads`, `gpu`, and with
+    calibration data `data`, `samples`, `label_key`, `compensate`, `steps`.
 
     Raises `Usage` for a wrong option, `Refused` where nothing can be pruned, `Negative` where a target cannot
     be reached or the result is not exact.

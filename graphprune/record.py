@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from math import prod
 from typing import TYPE_CHECKING, Any, cast
 
+from graphprune.compression import Stage, held
+from graphprune.compression import stages as compression
 from graphprune.pipeline_text import show
 from graphprune.state import Pass, State
 
 if TYPE_CHECKING:
     from graphprune.checks import Verification
-    from graphprune.model import Model
     from graphprune.plan import Plan
     from graphprune.solution import Solution
 
@@ -141,6 +141,7 @@ class Record:
     verification: Proof | None = None
     notes: Mapping[str, str] = field(default_factory=dict[str, str])
     facts: Mapping[str, object] = field(default_factory=dict[str, object])
+    stages: tuple[Stage, ...] = ()
 
     @property
     def calibrated(self) -> Calibrated | None:
@@ -188,11 +189,15 @@ def record(passes: Sequence[Pass], state: State) -> Record:
 
     solution = state.solution
     if solution is None:
-        return Record(show(passes), facts=state.facts)
+        return Record(show(passes), facts=state.facts, stages=compression(state, None, None))
+    before = _figures(solution, None)
+    cut = _with_biases(_figures(solution, state.plan), state) if state.plan else None
+    counted = (before.params, before.macs, before.bytes)
+    stages = compression(state, counted, cut.macs if cut else None)
     return Record(
         show(passes),
-        _figures(solution, None),
-        _with_biases(_figures(solution, state.plan), state) if state.plan else None,
+        before,
+        replace(cut, bytes=stages[-1].bytes) if cut and stages else cut,
         sum(group.prunable for group in solution.groups),
         sum(not group.prunable for group in solution.groups),
         len(layers(solution)),
@@ -201,6 +206,7 @@ def record(passes: Sequence[Pass], state: State) -> Record:
         prove(state.verification) if state.verification else None,
         state.scores.notes if state.scores else {},
         state.facts,
+        stages,
     )
 
 
@@ -231,23 +237,9 @@ def _with_biases(figures: Figures, state: State) -> Figures:
     """`figures` of a cut model with the biases that it got when its weights were made up."""
     if state.compensated is None or state.cut is None or state.compensated is state.cut.model:
         return figures
-    (params, size), (old_params, old_size) = _held(state.compensated), _held(state.cut.model)
+    (params, size), (old_params, old_size) = held(state.compensated), held(state.cut.model)
     more = {"params": figures.params + params - old_params, "bytes": figures.bytes + size - old_size}
     return replace(figures, **more)
-
-
-def _held(model: Model) -> tuple[int, int]:
-    """Elements of the floating-point constants of a model, and bytes of all."""
-    import numpy as np
-
-    from graphprune.ir import constants, shape_of
-
-    params = size = 0
-    for tensor in constants(model.graph):
-        dtype, elements = np.dtype(tensor.dtype), prod(shape_of(tensor))
-        params += elements if dtype.kind in "fV" else 0
-        size += elements * dtype.itemsize
-    return params, size
 
 
 def _changes(solution: Solution, plan: Plan | None) -> tuple[Change, ...]:

@@ -20,6 +20,7 @@ from graphprune.nearest import did_you_mean
 from graphprune.options import options
 from graphprune.passes.advance import Advance
 from graphprune.passes.calibrate import Calibrate
+from graphprune.passes.cast import Cast
 from graphprune.passes.compensate import Compensate
 from graphprune.passes.compose import Compose
 from graphprune.passes.cut import Cut
@@ -29,6 +30,7 @@ from graphprune.passes.influence import Influence
 from graphprune.passes.permute import Permute
 from graphprune.passes.probe import Probe
 from graphprune.passes.profile import Profile
+from graphprune.passes.quantise import Quantise
 from graphprune.passes.replay import Replay
 from graphprune.passes.score import Score
 from graphprune.passes.select import Select
@@ -55,6 +57,8 @@ BUILTIN: tuple[type[Pass], ...] = (
     Compensate,
     Permute,
     Sparsify,
+    Cast,
+    Quantise,
     Profile,
 )
 

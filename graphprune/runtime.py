@@ -20,6 +20,7 @@ from graphprune.errors import Environment, Refused
 from graphprune.feeds import Feeds
 from graphprune.ir import constants, listed
 from graphprune.model import Model, save, to_proto
+from graphprune.precision.widen import is_bfloat16, widened
 from graphprune.weights import stored
 
 _IN_MEMORY = 1_500_000_000
@@ -28,6 +29,8 @@ _IN_MEMORY = 1_500_000_000
 @contextmanager
 def session(model: Model, *, optimised: bool = False) -> Generator[ort.InferenceSession]:
     """Open `model` in ONNX Runtime on the CPU; large models go through a temporary file.
+
+    Operators on bfloat16 that it has no kernels for run in float32 and are rounded (`precision.widen`).
 
     Raises:
         Refused: ONNX Runtime does not accept the model.
@@ -40,11 +43,34 @@ def session(model: Model, *, optimised: bool = False) -> Generator[ort.Inference
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     with serialised(model) as source:
         try:
-            yield ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        except ORT_ERRORS as error:
-            raise Refused(
-                f"ONNX Runtime refuses the model: {first_line(error)}", "check it with onnx.checker"
-            ) from error
+            opened = _opened(source, options)
+        except state.NotImplemented as error:
+            if not is_bfloat16(model):
+                raise _refused(error) from error
+            opened = None
+        if opened is not None:
+            yield opened
+            return
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    with serialised(widened(model)) as source:
+        try:
+            opened = _opened(source, options)
+        except state.NotImplemented as error:
+            raise _refused(error) from error
+        yield opened
+
+
+def _opened(source: bytes | str, options: ort.SessionOptions) -> ort.InferenceSession:
+    try:
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except state.NotImplemented:
+        raise
+    except ORT_ERRORS as error:
+        raise _refused(error) from error
+
+
+def _refused(error: Exception) -> Refused:
+    return Refused(f"ONNX Runtime refuses the model: {first_line(error)}", "check it with onnx.checker")
 
 
 @contextmanager

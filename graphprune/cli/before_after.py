@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from graphprune.cli.sparsity_tables import sparsity_tables
 from graphprune.cli.tables import Renderable, count, share, size, table, text
+from graphprune.compression import Stage
 from graphprune.record import Agreement, Calibrated, Figures, Latency, Proof, Record
 
 FIGURES = (
@@ -31,6 +32,9 @@ def tables(record: Record) -> Iterable[Renderable]:
         yield text(_groups(record))
         if record.layers_removed:
             yield text(_layers(record))
+    if record.stages:
+        yield stages(record.stages)
+        yield from refined(record.facts)
     if record.notes:
         yield text(f"In {len(record.notes)} groups {next(iter(record.notes.values()))}.")
     if record.calibrated is not None:
@@ -39,9 +43,49 @@ def tables(record: Record) -> Iterable[Renderable]:
     if sparse is not None:
         yield from sparsity_tables(sparse)
     agreement = record.agreement
-    yield text(proven(record.verification, rewritten=agreement is not None and agreement.kept))
+    if record.verification is not None or record.after is not None or not record.stages:
+        rewritten = agreement is not None and agreement.kept
+        yield text(proven(record.verification, rewritten=rewritten, refined=bool(record.stages)))
     if agreement is not None:
         yield text(agreed(agreement))
+
+
+def stages(found: Sequence[Stage]) -> Renderable:
+    """The compression of each stage, and of all."""
+    first = found[0]
+    rows = [
+        (
+            stage.name,
+            count(stage.params),
+            count(stage.macs) if stage.macs is not None else "",
+            size(stage.bytes),
+            f"x{stage.bytes / before.bytes:.3f}" if before.bytes and stage is not first else "",
+            f"x{stage.bytes / first.bytes:.3f}" if first.bytes and stage is not first else "",
+        )
+        for before, stage in zip((first, *found), found)
+    ]
+    return table(
+        ("stage", "parameters#", "MACs#", "bytes of weights#", "of the one before#", "of all#"), rows
+    )
+
+
+def refined(facts: Mapping[str, object]) -> Iterable[Renderable]:
+    """The sentences on precision: how the outputs compare, and what stays float32."""
+    for name in ("cast", "quantise"):
+        fact = cast("Mapping[str, Any] | None", facts.get(name))
+        if fact is None:
+            continue
+        said = f"the same class on {100 * fact['agreement']:.1f} %, " if fact["agreement"] is not None else ""
+        kind = fact["to"] if name == "cast" else "int8"
+        yield text(
+            f"In {kind}: {said}squared error over variance {fact['output_error']:.2g} of the outputs before, "
+            f"on {fact['samples']} samples of {fact['measured_on']}."
+        )
+        for reason, names in fact.get("float32", {}).items():
+            shown = ", ".join(names[:NAMED]) + (
+                f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+            )
+            yield text(f"Left float32 ({reason}): {shown}.")
 
 
 def places(output: Path | None, plan: Path | None) -> Iterable[Renderable]:
@@ -100,9 +144,12 @@ def _calibrated(calibrated: Calibrated) -> str:
     )
 
 
-def proven(proof: Proof | None, *, rewritten: bool = False) -> str:
-    """The sentence on exactness; `rewritten` says that weights were made up after the proof."""
-    of = "Exactness of the cut, before weights were made up" if rewritten else "Exactness"
+def proven(proof: Proof | None, *, rewritten: bool = False, refined: bool = False) -> str:
+    """The sentence on exactness; `rewritten` says that weights were made up after the proof, `refined` that
+    sparsity or precision followed.
+    """
+    of = "Exactness of the cut, before what followed" if refined else "Exactness"
+    of = "Exactness of the cut, before weights were made up" if rewritten else of
     if proof is None:
         return f"{of}: not verified."
     verdict = "exact" if proof.passed else "NOT exact"

@@ -33,6 +33,16 @@ class Calibration:
         """Yield the batches to gather statistics from."""
         return (feeds for number, feeds in enumerate(self.all()) if not self._is_held_out(number))
 
+    def first(self, most: int) -> Iterator[Feeds]:
+        """Yield the batches to gather statistics from, up to about `most` samples and at least one batch."""
+        taken = 0
+        for number, batch in enumerate(self.data.batches(self.batch)):
+            if taken >= most:
+                return
+            if not self._is_held_out(number):
+                taken += batch.count
+                yield batch.feeds
+
     def held_out(self, most: int) -> Iterator[Feeds]:
         """Yield batches that no statistics have seen, of `most` samples in all and at least one.
 

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 class EPFail(Exception): ...
 class Fail(Exception): ...
 class InvalidArgument(Exception): ...
@@ -6,3 +8,21 @@ class InvalidProtobuf(Exception): ...
 class NoSuchFile(Exception): ...
 class NotImplemented(Exception): ...
 class RuntimeException(Exception): ...
+
+class _TypeConstraintParam:
+    type_param_str: str
+    allowed_type_strs: Sequence[str]
+
+class _FormalParameter:
+    name: str
+    typeStr: str
+
+class _OpSchema:
+    name: str
+    domain: str
+    since_version: int
+    inputs: Sequence[_FormalParameter]
+    outputs: Sequence[_FormalParameter]
+    type_constraints: Sequence[_TypeConstraintParam]
+
+def get_all_operator_schema() -> Sequence[_OpSchema]: ...

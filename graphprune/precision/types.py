@@ -1,0 +1,105 @@
+"""Element types of the tensors of a graph, and the types that an operator takes in each place."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx_graphsurgeon as gs
+from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+from graphprune import elements
+from graphprune.shapes import infer
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What an operator takes and gives: the names of its types by place, and what each name may stand for.
+
+    The last place stands for all further ones where `variadic`.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    allowed: Mapping[str, frozenset[str]]
+
+    def of_input(self, slot: int) -> str:
+        """Return the name of the type of an operand."""
+        return self.inputs[min(slot, len(self.inputs) - 1)]
+
+    def of_output(self, slot: int) -> str:
+        """Return the name of the type of a result."""
+        return self.outputs[min(slot, len(self.outputs) - 1)]
+
+    def takes(self, name: str, element: int) -> bool:
+        """Whether the type called `name` may be the element type number `element`."""
+        return f"tensor({elements.NAMES[element].lower()})" in self.allowed.get(name, {name})
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all places are tensors, and not sequences or the like alone."""
+        names = (*self.inputs, *self.outputs)
+        return all(any(kind.startswith("tensor(") for kind in self.allowed.get(n, {n})) for n in names)
+
+
+def signature(node: gs.Node, versions: Mapping[str, int]) -> Signature | None:
+    """Return what the operator of `node` takes at these versions of the operator sets, None if unknown."""
+    domain = "" if node.domain in (None, "ai.onnx") else str(node.domain)
+    known = [each for each in _schemas().get((domain, node.op), ()) if each[0] <= versions.get(domain, 1)]
+    return known[-1][1] if known else None
+
+
+def versions(graph: gs.Graph) -> dict[str, int]:
+    """Return the versions of the operator sets that `graph` declares."""
+    found = {entry.domain: int(entry.version) for entry in graph.import_domains or []}
+    return {**found, "": graph.opset}
+
+
+def element_types(graph: gs.Graph) -> dict[str, int]:
+    """Return the element types of the tensors of `graph` itself by name, as far as they can be told."""
+    found = dict(infer(graph).types)
+    declared = versions(graph)
+    for tensor in graph.inputs:
+        if tensor.dtype is not None:
+            found[tensor.name] = _number(tensor)
+    for node in graph.nodes:
+        if all(tensor.name in found for tensor in node.outputs if tensor.name):
+            continue
+        kinds = signature(node, declared)
+        if kinds is None:
+            continue
+        bound = {
+            kinds.of_input(slot): found[tensor.name]
+            for slot, tensor in enumerate(node.inputs)
+            if tensor.name in found and kinds.inputs
+        }
+        for slot, tensor in enumerate(node.outputs):
+            if tensor.name and tensor.name not in found and kinds.of_output(slot) in bound:
+                found[tensor.name] = bound[kinds.of_output(slot)]
+    for tensor in (tensor for node in graph.nodes for tensor in node.outputs):
+        if tensor.name and tensor.name not in found and tensor.dtype is not None:
+            found[tensor.name] = _number(tensor)
+    return found
+
+
+def _number(tensor: gs.Tensor) -> int:
+    dtype: Any = tensor.dtype
+    return dtype if isinstance(dtype, int) else elements.number_of(np.dtype(dtype))
+
+
+@functools.cache
+def _schemas() -> dict[tuple[str, str], list[tuple[int, Signature]]]:
+    """Return the versions of every operator that ONNX Runtime knows, oldest first."""
+    found: dict[tuple[str, str], list[tuple[int, Signature]]] = {}
+    for schema in state.get_all_operator_schema():
+        allowed = {c.type_param_str: frozenset(c.allowed_type_strs) for c in schema.type_constraints}
+        kinds = Signature(
+            tuple(each.typeStr for each in schema.inputs),
+            tuple(each.typeStr for each in schema.outputs),
+            allowed,
+        )
+        found.setdefault((schema.domain, schema.name), []).append((schema.since_version, kinds))
+    return {key: sorted(each, key=lambda pair: pair[0]) for key, each in found.items()}
