@@ -19,7 +19,7 @@ from graphprune.layers import Layer, layers
 from graphprune.plan import Plan
 from graphprune.ranking import kept, prices
 from graphprune.solution import Solution
-from graphprune.tiles import MULTIPLES
+from graphprune.tiles import FINE, FULL
 
 Numbers = NDArray[np.float64]
 Scope = Literal["auto", "local", "global", "isomorphic", "sensitivity"]
@@ -45,7 +45,8 @@ class Choice:
         max_ratio: no group loses a larger share.
         min_units: no group keeps fewer units.
         round_to: the positions that a group keeps along a dimension are a multiple of this. auto is what
-            devices work on at a time: 8, or 32 for weights of one byte, and less for narrow groups.
+            devices work on at a time: 16, or 8 for weights of two bytes, 32 for those of one. fine is for
+            where times are measured, and tell which widths are good.
     """
 
     ratio: float = 0.5
@@ -56,7 +57,7 @@ class Choice:
     ratio_for: Mapping[str, float] = field(default_factory=dict[str, float])
     max_ratio: float = 1.0
     min_units: int = 1
-    round_to: int | Literal["auto"] = 1
+    round_to: int | Literal["auto", "fine"] = 1
 
     def __post_init__(self) -> None:
         for name, value in (("ratio", self.ratio), ("max-ratio", self.max_ratio), *self.ratio_for.items()):
@@ -64,7 +65,7 @@ class Choice:
                 raise Usage(
                     f"{name} is {value:g}, which is not between 0 and 1", "0.5 removes half of the units"
                 )
-        if self.min_units < 1 or (self.round_to != "auto" and self.round_to < 1):
+        if self.min_units < 1 or (isinstance(self.round_to, int) and self.round_to < 1):
             raise Usage("min-units and round-to are whole numbers from 1 on", "leave them out for 1")
         unknown = [kind for kind in self.only if kind not in (*KINDS, LAYERS)]
         if unknown:
@@ -237,14 +238,19 @@ def rounded(group: Group, stay: int, choice: Choice) -> int:
         return stay
     multiplied = [p for p in group.places if p.role in ("in", "out") and p.node.op != "Gather"]
     wide = {int(np.sum(place.units == 0)) for place in multiplied} or {1}
-    multiple = _multiple(group, multiplied, max(wide)) if choice.round_to == "auto" else choice.round_to
+    multiple = choice.round_to
+    if isinstance(multiple, str):
+        multiple = _full(multiplied) if multiple == "auto" else _fine(group.size * max(wide))
     while stay < group.size and any((stay * positions) % multiple for positions in wide):
         stay += 1
     return stay
 
 
-def _multiple(group: Group, multiplied: Sequence[Place], positions: int) -> int:
-    """Return the number of channels that devices work on at a time; a quarter of a narrow group may go."""
-    widths = {np.dtype(place.tensor.dtype).itemsize for place in multiplied}
-    quarter = max(1, group.size * positions // 4)
-    return min(max((MULTIPLES.get(width, 1) for width in widths), default=1), 1 << (quarter.bit_length() - 1))
+def _full(multiplied: Sequence[Place]) -> int:
+    """Return the number of channels that devices work on at a time."""
+    return max((FULL.get(np.dtype(place.tensor.dtype).itemsize, 1) for place in multiplied), default=1)
+
+
+def _fine(positions: int) -> int:
+    """Return the distance of widths that are worth timing: at least four in a narrow group."""
+    return min(FINE, 1 << (max(1, positions // 4).bit_length() - 1))

@@ -7,3 +7,8 @@ MULTIPLES = {1: 32, 2: 8, 4: 8}
 Guide: Matrix Multiplication Background*, table of tensor core requirements, and TensorRT's vectorised layouts
 (HWC8 of halves, CHW32 of bytes); ONNX Runtime's blocked layout (NCHWc) of floats. Other numbers are padded or
 take slower kernels."""
+FULL = {**MULTIPLES, 4: 16}
+"""The same where a tile is full on every device: ONNX Runtime's blocks of floats are 16 wide with AVX-512,
+and 8 with AVX2."""
+FINE = 8
+"""Numbers of channels that are worth timing apart."""

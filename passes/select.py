@@ -53,8 +53,9 @@ class Select:
     round_to: int | Literal["auto"] | None = field(
         default=None,
         metadata={
-            "help": "keep a multiple of this many positions in a group (auto: 8, or 32 for int8; default: "
-            "auto where a latency is the target, else 1)"
+            "help": "keep a multiple of this many positions in a group (auto: what devices work on at a "
+            "time, 16, or 8 for float16, 32 for int8; default: what the latency table says for a target of "
+            "latency, else 1)"
         },
     )
     allow_noop: bool = field(default=False, metadata={"help": "removing nothing is no error"})
@@ -68,8 +69,10 @@ class Select:
         from graphprune.target import read_latency
 
         given = {option.name: getattr(self, option.name) for option in fields(Choice)}
-        if self.round_to is None:
-            given["round_to"] = 1 if read_latency(self.target) is None else "auto"
+        if read_latency(self.target) is not None and self.round_to in (None, "auto"):
+            given["round_to"] = "fine"
+        elif self.round_to is None:
+            given["round_to"] = 1
         return Choice(**given)
 
     def run(self, state: State) -> State:

@@ -47,7 +47,7 @@ class Tabulate:
         from graphprune.progress import counted
 
         model, solution = made(state.model, "model"), made(state.solution, "solution")
-        choice = Choice(only=self.only, ignore=self.ignore, target="macs=1x", round_to="auto")
+        choice = Choice(only=self.only, ignore=self.ignore, target="macs=1x", round_to="fine")
         feeds = timed_on(model, parse_shapes(self.shape), state.calibration, self.seed)
         with counted(self.name) as tell:
             found = latencies(
