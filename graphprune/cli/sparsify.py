@@ -37,8 +37,6 @@ ALSO = {
     "seed": (("calibrate", "seed"), ("permute", "seed")),
 }
 """Options that set those of several passes."""
-PERMUTED = ("pattern", "ignore", "shape", "seed")
-"""Those that the pass permute has, too."""
 
 
 @click.command(cls=Verb)
