@@ -28,6 +28,8 @@ Method = Literal["magnitude", "wanda", "sparsegpt"]
 Numbers = NDArray[np.float64]
 DAMPING = 0.01
 """What is added to the diagonal of H, as a share of its mean: that of the paper."""
+DAMPINGS = (DAMPING, 0.1, 1.0)
+"""What is tried where data is scarce: the one with which one half of it predicts the other best."""
 _BLOCK = 128
 """Columns between two updates of all that are to come (the paper's B)."""
 
@@ -67,7 +69,14 @@ def importance(w: Numbers, gram: Numbers) -> Numbers:
     return out
 
 
-def sparsegpt(w: Numbers, gram: Numbers, taps: int, pattern: Pattern | None, sparsity: float) -> Numbers:
+def sparsegpt(
+    w: Numbers,
+    gram: Numbers,
+    taps: int,
+    pattern: Pattern | None,
+    sparsity: float,
+    damping: float = DAMPING,
+) -> Numbers:
     """Return W with zeros, and the rest moved so that X W changes least; arguments as of `wanda`.
 
     Columns are done one after another. What a weight that goes would have added is laid onto the columns that
@@ -77,7 +86,7 @@ def sparsegpt(w: Numbers, gram: Numbers, taps: int, pattern: Pattern | None, spa
     of = 1 if pattern is None else pattern.of
     turn = order(columns // taps, taps, of)
     rows = w.T[:, turn].copy()
-    factor = _factor(gram[np.ix_(turn, turn)])
+    factor = _factor(gram[np.ix_(turn, turn)], damping)
     step = -(-_BLOCK // of) * of
     for start in range(0, columns, step):
         stop = min(start + step, columns)
@@ -101,17 +110,15 @@ def sparsegpt(w: Numbers, gram: Numbers, taps: int, pattern: Pattern | None, spa
     return out
 
 
-def _factor(gram: Numbers) -> Numbers:
+def _factor(gram: Numbers, damping: float) -> Numbers:
     """Return the upper Cholesky factor U of (H + damping)^-1 = U'U."""
     pushed = gram.copy()
-    pushed.flat[:: len(gram) + 1] += DAMPING * max(
-        float(np.trace(gram)) / len(gram), np.finfo(np.float64).tiny
-    )
+    pushed.flat[:: len(gram) + 1] += damping * float(np.trace(gram)) / len(gram)
     inverse = np.linalg.inv(pushed)
     return np.asarray(np.linalg.cholesky((inverse + inverse.T) / 2).T, np.float64)
 
 
-def corrected(w: Numbers, gram: Numbers, cross: Numbers) -> Numbers:
+def corrected(w: Numbers, gram: Numbers, cross: Numbers, damping: float = DAMPING) -> Numbers:
     """Return the weights that bring X W nearest to wanted results, pulled towards `w` by the damping.
 
     Args:
@@ -119,7 +126,24 @@ def corrected(w: Numbers, gram: Numbers, cross: Numbers) -> Numbers:
         gram: X'X, [columns, columns].
         cross: X'Y of the same rows, [columns, outputs].
     """
-    push = DAMPING * float(np.trace(gram)) / len(gram)
+    push = damping * float(np.trace(gram)) / len(gram)
     pushed = gram.copy()
     pushed.flat[:: len(gram) + 1] += push
     return np.asarray(np.linalg.solve(pushed, cross + push * w), np.float64)
+
+
+def damping_of(w: Numbers, grams: Numbers, crosses: Numbers) -> float:
+    """Return the damping with which the weights from one half of the data serve the other half best.
+
+    Args:
+        w: the weight, [columns, outputs].
+        grams: X'X of each half over its rows, [2, columns, columns].
+        crosses: X'Y likewise, [2, columns, outputs].
+    """
+    errors: dict[float, float] = {}
+    for damping in DAMPINGS:
+        errors[damping] = 0.0
+        for train, test in ((0, 1), (1, 0)):
+            new = corrected(w, grams[train], crosses[train], damping)
+            errors[damping] += float(np.vdot(new, grams[test] @ new - 2 * crosses[test]))
+    return min(errors, key=lambda each: errors[each])

@@ -105,13 +105,14 @@ class _Sums:
 
     gram is [blocks, columns, columns], cross [blocks, columns, outputs], x [blocks, columns],
     y [blocks, outputs]. Where the bias is to move, gram and cross are centred; else y is without the bias.
-    For `wanda`, gram is of the dense model's x and is not centred.
+    For `wanda`, gram is of the dense model's x and is not centred. dampings has one for each block.
     """
 
     gram: Numbers
     cross: Numbers
     x: Numbers
     y: Numbers
+    dampings: list[float]
 
 
 def _sums(
@@ -124,11 +125,11 @@ def _sums(
     moves: bool,
     aim: Aim,
 ) -> _Sums:
-    gram = np.zeros((new.blocks, new.columns, new.columns))
-    cross = np.zeros((new.blocks, new.columns, new.outputs))
+    grams = np.zeros((2, new.blocks, new.columns, new.columns))
+    crosses = np.zeros((2, new.blocks, new.columns, new.outputs))
     x_total, y_total = np.zeros((new.blocks, new.columns)), np.zeros((new.blocks, new.outputs))
     bias = np.float32(0) if moves else matrix(old)[1].astype(np.float32)[:, None, :]
-    share, rows = -(-rows_for(new.columns) // first.count), 0
+    share, rows = -(-rows_for(new.columns) // first.count), np.zeros(2)
     for batch in range(first.count):
         whole = first.value(old.target, batch)
         picks = pick(old, whole, share, (number, batch), seen[batch])
@@ -140,22 +141,32 @@ def _sums(
         with np.errstate(over="ignore", invalid="ignore"):
             if aim.method == "wanda":
                 dense = inputs(old, first.value(old.source, batch), spatial, picks)
-                gram += dense.transpose(0, 2, 1) @ dense
+                grams[batch % 2] += dense.transpose(0, 2, 1) @ dense
             else:
-                gram += x.transpose(0, 2, 1) @ x
-                cross += x.transpose(0, 2, 1) @ y
+                grams[batch % 2] += x.transpose(0, 2, 1) @ x
+                crosses[batch % 2] += x.transpose(0, 2, 1) @ y
         x_total += x.sum(axis=1, dtype=np.float64)
         y_total += y.sum(axis=1, dtype=np.float64)
-        rows += picks.size
-    if not (np.isfinite(gram).all() and np.isfinite(cross).all()):
+        rows[batch % 2] += picks.size
+    if not (np.isfinite(grams).all() and np.isfinite(crosses).all()):
         what = f"on this data the inputs of {label(new.node)} are not finite numbers"
         raise Refused(what, "look for values out of range")
-    for total in (gram, cross, x_total, y_total):
-        total /= max(1, rows)
+    all_rows = max(1.0, float(rows.sum()))
+    gram, cross = grams.sum(axis=0) / all_rows, crosses.sum(axis=0) / all_rows
+    x_total, y_total = x_total / all_rows, y_total / all_rows
+    for half in range(2):
+        grams[half] /= max(1.0, rows[half])
+        crosses[half] /= max(1.0, rows[half])
     if moves and aim.method != "wanda":
-        gram -= x_total[:, :, None] * x_total[:, None, :]
-        cross -= x_total[:, :, None] * y_total[:, None, :]
-    return _Sums(gram, cross, x_total, y_total)
+        for each in (gram, *grams):
+            each -= x_total[:, :, None] * x_total[:, None, :]
+        for each in (cross, *crosses):
+            each -= x_total[:, :, None] * y_total[:, None, :]
+    dampings = [methods.DAMPINGS[1]] * new.blocks
+    if aim.method == "sparsegpt" and rows.all():
+        w = matrix(new)[0]
+        dampings = [methods.damping_of(w[b], grams[:, b], crosses[:, b]) for b in range(new.blocks)]
+    return _Sums(gram, cross, x_total, y_total, dampings)
 
 
 def _own_bias(it: Linear, graph: gs.Graph) -> bool:
@@ -171,7 +182,7 @@ def _write(it: Linear, sums: _Sums, aim: Aim, moves: bool) -> None:
     w, _ = matrix(it)
     made = np.empty_like(w)
     for block in range(it.blocks):
-        made[block] = _block(w[block], sums.gram[block], sums.cross[block], it.taps, aim)
+        made[block] = _block(w[block], sums, block, it.taps, aim)
     _put(it.weight, laid_out(it, made))
     if moves and it.bias is not None:
         holder, operand = it.bias
@@ -197,9 +208,11 @@ def _put(tensor: gs.Constant, values: NDArray[np.float64]) -> None:
     tensor.values = cast
 
 
-def _block(w: Numbers, gram: Numbers, cross: Numbers, taps: int, aim: Aim) -> Numbers:
+def _block(w: Numbers, sums: _Sums, block: int, taps: int, aim: Aim) -> Numbers:
+    gram, damping = sums.gram[block], sums.dampings[block]
     if aim.method == "magnitude" or not np.diagonal(gram).any():  # where nothing varies, the smallest may go
         return methods.wanda(w, np.eye(len(gram)), taps, aim.pattern, aim.sparsity)
     if aim.method == "wanda":
         return methods.wanda(w, gram, taps, aim.pattern, aim.sparsity)
-    return methods.sparsegpt(methods.corrected(w, gram, cross), gram, taps, aim.pattern, aim.sparsity)
+    moved = methods.corrected(w, gram, sums.cross[block], damping)
+    return methods.sparsegpt(moved, gram, taps, aim.pattern, aim.sparsity, damping)

@@ -108,3 +108,13 @@ def test_a_weight_moves_to_what_was_wanted_of_other_inputs() -> None:
     new = methods.corrected(w, other.T @ other, other.T @ (x @ w))
     assert np.square(other @ new - x @ w).sum() < np.square(other @ w - x @ w).sum()
     np.testing.assert_allclose(methods.corrected(w, x.T @ x, x.T @ x @ w), w)
+
+
+@pytest.mark.parametrize(("rows", "least", "most"), [(40, 0.1, 1.0), (4000, 0.01, 0.01)])
+def test_the_fewer_rows_the_stronger_the_damping(rows: int, least: float, most: float) -> None:
+    draw = np.random.default_rng(4)
+    w = drawn(32, 5)
+    x = draw.standard_normal((2, rows, 32))
+    y = x @ (w + 0.1 * drawn(32, 5, seed=5)) + 3 * draw.standard_normal((2, rows, 5))
+    grams, crosses = (x.transpose(0, 2, 1) @ each / rows for each in (x, y))
+    assert least <= methods.damping_of(w, grams, crosses) <= most
