@@ -145,5 +145,5 @@ def damping_of(w: Numbers, grams: Numbers, crosses: Numbers) -> float:
         errors[damping] = 0.0
         for train, test in ((0, 1), (1, 0)):
             new = corrected(w, grams[train], crosses[train], damping)
-            errors[damping] += float(np.vdot(new, grams[test] @ new - 2 * crosses[test]))
+            errors[damping] += float(np.sum(new * (grams[test] @ new - 2 * crosses[test])))
     return min(errors, key=lambda each: errors[each])

@@ -129,7 +129,8 @@ def _sums(
     crosses = np.zeros((2, new.blocks, new.columns, new.outputs))
     x_total, y_total = np.zeros((new.blocks, new.columns)), np.zeros((new.blocks, new.outputs))
     bias = np.float32(0) if moves else matrix(old)[1].astype(np.float32)[:, None, :]
-    share, rows = -(-rows_for(new.columns) // first.count), np.zeros(2)
+    share = -(-rows_for(new.columns) // first.count)
+    rows = np.zeros(2)
     for batch in range(first.count):
         whole = first.value(old.target, batch)
         picks = pick(old, whole, share, (number, batch), seen[batch])
@@ -152,7 +153,8 @@ def _sums(
         what = f"on this data the inputs of {label(new.node)} are not finite numbers"
         raise Refused(what, "look for values out of range")
     all_rows = max(1.0, float(rows.sum()))
-    gram, cross = grams.sum(axis=0) / all_rows, crosses.sum(axis=0) / all_rows
+    gram: Numbers = grams.sum(axis=0) / all_rows
+    cross: Numbers = crosses.sum(axis=0) / all_rows
     x_total, y_total = x_total / all_rows, y_total / all_rows
     for half in range(2):
         grams[half] /= max(1.0, rows[half])

@@ -115,6 +115,6 @@ def test_the_fewer_rows_the_stronger_the_damping(rows: int, least: float, most: 
     draw = np.random.default_rng(4)
     w = drawn(32, 5)
     x = draw.standard_normal((2, rows, 32))
-    y = x @ (w + 0.1 * drawn(32, 5, seed=5)) + 3 * draw.standard_normal((2, rows, 5))
+    y = x @ (w + 0.5 * drawn(32, 5, seed=5)) + 3 * draw.standard_normal((2, rows, 5))
     grams, crosses = (x.transpose(0, 2, 1) @ each / rows for each in (x, y))
     assert least <= methods.damping_of(w, grams, crosses) <= most
