@@ -146,7 +146,7 @@ def test_it_cannot_take_the_name_of_one_of_graphprunes_own(package: Path, model:
 def test_doctor_lists_it_and_the_broken_ones(package: Path) -> None:
     ran = graphprune(package, "doctor", "--output-format", "json")
     findings = {finding["subject"]: finding for finding in json.loads(ran.stdout)["findings"]}
-    assert findings["pass favour"] == {"subject": "pass favour", "found": "offered", "fault": ""}
+    assert findings["pass favour"] == {"subject": "pass favour", "found": "offered", "fault": "", "hint": ""}
     assert findings["pass crash"]["found"] == "broken"
     assert "no licence" in findings["pass crash"]["fault"]
     assert "graphprune's own pass" in findings["pass cut"]["fault"]
