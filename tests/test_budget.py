@@ -72,7 +72,9 @@ def measured(name: str) -> tuple[Model, Solution, dict[str, np.ndarray], dict[st
 
 def planned(name: str, choice: Choice) -> tuple[Solution, Plan]:
     _, solution, scores, found = measured(name)
-    return solution, spread(solution, candidates(solution, choice), scores, choice, found, budget_of(solution, choice.target))
+    return solution, spread(
+        solution, candidates(solution, choice), scores, choice, found, budget_of(solution, choice.target)
+    )
 
 
 NETWORKS = pytest.mark.parametrize("name", ["cnn", "transformer"])
@@ -170,7 +172,9 @@ def test_a_group_that_costs_nothing_goes_before_others() -> None:
         else Sensitivity(name, each.kind, each.size, dict.fromkeys(each.errors, 1.0))
         for name, each in found.items()
     }
-    plan = spread(solution, candidates(solution, choice), scores, choice, free, budget_of(solution, choice.target))
+    plan = spread(
+        solution, candidates(solution, choice), scores, choice, free, budget_of(solution, choice.target)
+    )
     assert set(plan.keep) == {"inner"}
 
 

@@ -19,7 +19,14 @@ def sparsity_tables(facts: Mapping[str, Any]) -> Iterable[Renderable]:
 def _row(layer: Mapping[str, Any]) -> tuple[object, ...]:
     kept = f"{100 * layer['kept']:.1f} %" if "kept" in layer else ""
     size = (layer["channels"] or "", layer["outputs"] or "")
-    return layer["weight"], layer["operator"].split()[0], *size, kept, "yes" if layer["likely"] else "", layer["reason"]
+    return (
+        layer["weight"],
+        layer["operator"].split()[0],
+        *size,
+        kept,
+        "yes" if layer["likely"] else "",
+        layer["reason"],
+    )
 
 
 def summary(facts: Mapping[str, Any]) -> str:
