@@ -12,7 +12,10 @@ from graphprune.state import State
 
 @dataclass(frozen=True)
 class Profile:
-    """Times the original and the result in turn on a device; refuses a result that misses a target."""
+    """Times the original and the result in turn on a device; refuses a result that misses a target.
+
+    What seems to miss it is timed twice more, and the middle one counts.
+    """
 
     name: ClassVar[str] = "profile"
     needs: ClassVar[tuple[str, ...]] = ()
@@ -38,8 +41,12 @@ class Profile:
         runner, setup = backend(self.backend), Setup(threads=self.threads, gpu=self.gpu)
         device = runner.device(setup)
         feeds = timed_on(state.original, parse_shapes(self.shape), state.calibration, self.seed)
-        pair = timed(runner, setup, feeds, state.original, state.result)
         target = read_latency(self.target) if self.target else None
+        found = [timed(runner, setup, feeds, state.original, state.result)]
+        if target is not None and found[0].interval.low > target.limit(found[0].seconds[0]):
+            # What disturbs one of two models for seconds looks like a miss: the middle of three counts.
+            found += [timed(runner, setup, feeds, state.original, state.result) for _ in range(2)]
+        pair = sorted(found, key=lambda each: each.interval.ratio)[len(found) // 2]
         limit = target.limit(pair.seconds[0]) if target else None
         if limit is not None and pair.interval.low > limit:
             raise Negative(
@@ -54,6 +61,7 @@ class Profile:
             "seconds": list(pair.seconds),
             "ratio": asdict(pair.interval),
             "verdict": pair.interval.verdict(),
+            "measurements": [each.interval.ratio for each in found],
             "limit": limit,
         }
         return replace(state, facts={**state.facts, self.name: facts})
