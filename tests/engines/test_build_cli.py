@@ -134,6 +134,11 @@ def test_tensorrt_that_is_not_installed_ends_with_the_hint(
     assert "hint: pip install graphprune[trt]" in capsys.readouterr().err
 
 
+def _heed_interrupts() -> None:
+    """Undo what a shell does to the processes that it starts in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals are sent as on POSIX")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_ends_the_build_and_leaves_the_cache_as_it_was(
@@ -154,7 +159,14 @@ def test_an_interrupt_ends_the_build_and_leaves_the_cache_as_it_was(
     ]
     path = os.pathsep.join((str(prepare.FOLDER / "rtx"), str(prepare.ROOT)))
     environment = {**os.environ, "PYTHONPATH": path}
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_interrupts,  # noqa: PLW1509  no thread of ours runs here
+    ) as run:
         while not list(own_cache.glob(".*/job.json")):  # a build is under way
             assert run.poll() is None
             time.sleep(0.005)
