@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from graphprune.errors import Usage
 from graphprune.nearest import did_you_mean
 from graphprune.options import Item, Option, build, options, write
+from graphprune.passes.tabulate import Tabulate
 from graphprune.pipeline import run as run_pipeline
 from graphprune.registry import find
 from graphprune.state import Pass, State
@@ -115,19 +116,32 @@ def passes(
         for of, target in targets:
             chosen[of][target] = items
             labels[of][target] = f"{dashes}{name}"
+    _aim(values, names, chosen)
+    made = tuple(build(find(name), chosen[name], labels[name]) for name in names)
+    for one in made:
+        if isinstance(one, Tabulate):
+            one.ready()  # minutes of calibration come before it
+    return made
+
+
+def _aim(
+    values: Mapping[str, tuple[Item, ...]],
+    names: tuple[str, ...],
+    chosen: Mapping[str, dict[str, tuple[Item, ...]]],
+) -> None:
+    """Tell the passes what follows for them from options of others."""
     if "tabulate" in names:
         text = ",".join(item.text for item in values["target"])
         latency = read_latency(text)
         assert latency is not None
         chosen["tabulate"]["backend"] = (Item(latency.backend),)
         if "profile" in names:
-            chosen["profile"] |= {"backend": (Item(latency.backend),), "target": (Item(text),)}
+            chosen["profile"].update(backend=(Item(latency.backend),), target=(Item(text),))
     if "sparsify" in names and "round-to" not in values and "select" in chosen:
         # What is left must be a multiple of M, or it cannot have the pattern.
         chosen["select"]["round-to"] = (Item(values["sparsify"][0].text.rpartition(":")[2]),)
     if "advance" in names:
         chosen["select"]["target"] = (Item(_share_of(values["target"], names.count("advance") + 1)),)
-    return tuple(build(find(name), chosen[name], labels[name]) for name in names)
 
 
 def _share_of(target: tuple[Item, ...], steps: int) -> str:

@@ -38,6 +38,12 @@ class Tabulate:
     def __post_init__(self) -> None:
         parse_shapes(self.shape)
 
+    def ready(self) -> None:
+        """Raise `Environment` where the backend does not run here."""
+        from graphprune.backends import Setup, backend
+
+        backend(self.backend).device(Setup(threads=self.threads, gpu=self.gpu))
+
     def run(self, state: State) -> State:
         """The state with `latencies`; raises `Environment` where the backend does not run here."""
         from graphprune.backends import Setup
