@@ -5,23 +5,13 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from graphprune.profiling.profile import versions
+
 RESULTS = Path(__file__).resolve().parent / "results"
 PACKAGES = ("graphprune", "onnx", "onnxruntime", "onnx-graphsurgeon", "numpy")
-
-
-def versions() -> dict[str, str]:
-    """Python's version and those of the packages that decide a result; absent packages are left out."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -41,6 +31,6 @@ def write(name: str, content: dict[str, Any]) -> Path:
     """Write `content` with the versions and the machine's architecture as `benchmarks/results/NAME.json`."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    whole = {"benchmark": name, "machine": platform.machine(), "versions": versions(), **content}
+    whole = {"benchmark": name, "machine": platform.machine(), "versions": versions(PACKAGES), **content}
     path.write_text(json.dumps(whole, indent=1, sort_keys=False) + "\n", encoding="utf-8")
     return path

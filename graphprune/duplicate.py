@@ -76,3 +76,17 @@ def _attribute(value: Any, known: dict[int, gs.Tensor]) -> Any:
     if any(isinstance(item, gs.Graph) for item in listed(value)):
         return [_attribute(item, known) for item in listed(value)]
     return value
+
+
+def fresh_name(base: str, names: set[str]) -> str:
+    """Return `base`, or where that is taken it with the first number that makes it free; it joins `names`.
+
+    >>> fresh_name("a", {"a", "a2"}), fresh_name("b", {"a"})
+    ('a3', 'b')
+    """
+    name, number = base, 1
+    while name in names:
+        number += 1
+        name = f"{base}{number}"
+    names.add(name)
+    return name

@@ -11,6 +11,7 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune.ir import dimensions, shape_of
+from graphprune.shape_text import fit_shapes
 
 Feeds = dict[str, NDArray[Any]]
 Sizes = tuple[int, ...]
@@ -35,6 +36,15 @@ _CANDIDATES: tuple[tuple[int, int, int], ...] = (
 def inputs_of(graph: gs.Graph) -> list[gs.Variable]:
     """Return the inputs that must be fed."""
     return [tensor for tensor in graph.inputs if isinstance(tensor, gs.Variable)]
+
+
+def fitted_sizes(graph: gs.Graph, shapes: Mapping[str, Sizes]) -> dict[str, Sizes]:
+    """Return the shapes of inputs that a user gave, checked against those of `graph`.
+
+    Raises:
+        Usage: one does not fit.
+    """
+    return fit_shapes(dict(shapes), {tensor.name: tensor.shape for tensor in inputs_of(graph)})
 
 
 def is_dynamic(graph: gs.Graph, given: Mapping[str, Sizes] | None = None) -> bool:

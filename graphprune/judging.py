@@ -85,10 +85,9 @@ def open_judging(judging: Judging, model: Model) -> Data | None:
 def open_for(model: Model, text: str, label_key: str, shapes: Shapes, samples: int | None, seed: int) -> Data:
     """Open the data that `text` names for the inputs of `model`."""
     from graphprune.data import open_data
-    from graphprune.feeds import inputs_of
-    from graphprune.shape_text import fit_shapes
+    from graphprune.feeds import fitted_sizes
 
-    sizes = fit_shapes(shapes, {tensor.name: tensor.shape for tensor in inputs_of(model.graph)})
+    sizes = fitted_sizes(model.graph, shapes)
     return open_data(text, model.graph, label_key=label_key, sizes=sizes, samples=samples, seed=seed)
 
 

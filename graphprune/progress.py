@@ -6,6 +6,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+Tell = Callable[[int, int], None]
+"""Is told how much is done, and of how much."""
 Show = Callable[[str, int, int], None]
 """Is told the name of a step, how much is done, and of how much; when all is done, the step is over."""
 
@@ -14,7 +16,7 @@ shown_by: ContextVar[Show | None] = ContextVar("shown_by", default=None)
 
 
 @contextmanager
-def counted(name: str) -> Generator[Callable[[int, int], None]]:
+def counted(name: str) -> Generator[Tell]:
     """Yield a function that takes what is done and of how much."""
     show = shown_by.get()
 

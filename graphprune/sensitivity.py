@@ -14,13 +14,14 @@ from graphprune.cut import cut
 from graphprune.errors import Refused
 from graphprune.feeds import Feeds
 from graphprune.fitting.makeup import make_up
-from graphprune.fitting.statistics import Statistics, Tell
+from graphprune.fitting.statistics import Statistics
 from graphprune.groups import Group
 from graphprune.ir import is_default_domain
 from graphprune.layers import Layer
 from graphprune.model import Model
 from graphprune.plan import Plan
 from graphprune.probes import expose
+from graphprune.progress import Tell
 from graphprune.ranking import kept
 from graphprune.runtime import run, session
 from graphprune.solution import Solution

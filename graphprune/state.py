@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field
+from dataclasses import Field, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from graphprune.errors import Usage
@@ -74,6 +74,11 @@ class State:
         if self.cut is not None:
             return self.cut.model
         return self.model or self.original
+
+    def refine(self, by: str, model: Model, facts: Mapping[str, object]) -> State:
+        """The state after the pass `by`, which follows the surgery, has made `model` of the result."""
+        stages = (*(self.stages or ()), (by, model))
+        return replace(self, refined=model, stages=stages, facts={**self.facts, by: facts})
 
     def has(self, name: str) -> bool:
         """Whether the field `name` has been made."""

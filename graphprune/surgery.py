@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from graphprune.axes import Axis
 from graphprune.bind import Axes
 from graphprune.cuts import Cuts, cuts_of
+from graphprune.duplicate import fresh_name
 from graphprune.shapes import Sizes
 from graphprune.solution import Solution, Stays
 
@@ -71,9 +72,4 @@ class Work:
 
 
 def fresh(base: str, work: Work) -> str:
-    name, number = base, 1
-    while name in work.names:
-        number += 1
-        name = f"{base}{number}"
-    work.names.add(name)
-    return name
+    return fresh_name(base, work.names)

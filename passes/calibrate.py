@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from graphprune.shape_text import fit_shapes, parse_shapes
+from graphprune.shape_text import parse_shapes
 from graphprune.state import State, made
 
 
@@ -33,14 +33,13 @@ class Calibrate:
     def run(self, state: State) -> State:
         """The state with `calibration` and `statistics`; raises `Usage` where the data does not fit."""
         from graphprune.data import open_data
-        from graphprune.feeds import inputs_of
+        from graphprune.feeds import fitted_sizes
         from graphprune.fitting.calibration import calibration
         from graphprune.fitting.statistics_cache import gathered
         from graphprune.progress import counted
 
         model = made(state.model, "model")
-        inputs = {tensor.name: tensor.shape for tensor in inputs_of(model.graph)}
-        sizes = fit_shapes(parse_shapes(self.shape), inputs)
+        sizes = fitted_sizes(model.graph, parse_shapes(self.shape))
         data = open_data(
             self.data,
             model.graph,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from graphprune.precision.block import BLOCK
-from graphprune.shape_text import fit_shapes, parse_shapes
+from graphprune.shape_text import parse_shapes
 from graphprune.state import State
 
 
@@ -38,23 +38,17 @@ class Cast:
 
     def run(self, state: State) -> State:
         """The state with `refined`; raises `Refused` where nothing can be cast."""
-        from graphprune.feeds import inputs_of
+        from graphprune.feeds import fitted_sizes
         from graphprune.fold import fold
         from graphprune.precision.lower import ELEMENTS, lower
         from graphprune.precision.outcome import inputs_for, outcome
         from graphprune.precision.widen import widened
 
         model = fold(state.result)
-        inputs = {tensor.name: tensor.shape for tensor in inputs_of(model.graph)}
-        sizes = fit_shapes(parse_shapes(self.shape), inputs)
+        sizes = fitted_sizes(model.graph, parse_shapes(self.shape))
         batches = inputs_for(model, state.calibration, sizes, self.seed)
         lowered = lower(model, self.to, batches, keep_io=self.keep_io, block=self.block)
         found = outcome(model, widened(lowered.model, ELEMENTS[self.to]), batches)
         on = "calibration data" if state.calibration is not None else "random inputs"
         facts = {"to": self.to, **lowered.facts(), "measured_on": on, **found.facts()}
-        return replace(
-            state,
-            refined=lowered.model,
-            stages=(*(state.stages or ()), (self.name, lowered.model)),
-            facts={**state.facts, self.name: facts},
-        )
+        return state.refine(self.name, lowered.model, facts)

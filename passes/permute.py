@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import ClassVar
 
 from graphprune.errors import Usage
-from graphprune.shape_text import fit_shapes, parse_shapes
+from graphprune.shape_text import parse_shapes
 from graphprune.state import State, made
 
 
@@ -46,7 +46,7 @@ class Permute:
         Where no order keeps more, the result stays the model that it was.
         """
         from graphprune.cut import cut
-        from graphprune.feeds import inputs_of
+        from graphprune.feeds import fitted_sizes
         from graphprune.fold import fold
         from graphprune.progress import counted
         from graphprune.solve import solve
@@ -75,14 +75,11 @@ class Permute:
             "groups": {name: asdict(item) for name, item in found.groups.items()},
             "left_alone": dict(found.left),
         }
-        state = replace(state, facts={**state.facts, self.name: facts})
         if not found.plan.keep:
-            return state
+            return replace(state, facts={**state.facts, self.name: facts})
         done = cut(model, solution, found.plan)
-        inputs = {tensor.name: tensor.shape for tensor in inputs_of(model.graph)}
-        sizes = fit_shapes(parse_shapes(self.shape), inputs)
+        sizes = fitted_sizes(model.graph, parse_shapes(self.shape))
         proof = verify(model, done, solution.shapes, sizes=sizes, seed=self.seed)
         demand_equal(proof, "the model before it was permuted")
         facts["distance"] = proof.worst.error
-        stages = (*(state.stages or ()), (self.name, done.model))
-        return replace(state, refined=done.model, stages=stages)
+        return state.refine(self.name, done.model, facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from graphprune.errors import Usage
@@ -69,9 +69,4 @@ class Quantise:
             "measured_on": "calibration data",
             **found.facts(),
         }
-        return replace(
-            state,
-            refined=quantised,
-            stages=(*(state.stages or ()), (self.name, quantised)),
-            facts={**state.facts, self.name: facts},
-        )
+        return state.refine(self.name, quantised, facts)

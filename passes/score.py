@@ -9,8 +9,8 @@ from graphprune.errors import Usage
 from graphprune.state import State, made
 
 if TYPE_CHECKING:
-    from graphprune.fitting.statistics import Tell
     from graphprune.importance import Scores
+    from graphprune.progress import Tell
 
 _TRIED = 64
 

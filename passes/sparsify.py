@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from graphprune.errors import Usage
@@ -117,8 +117,7 @@ class Sparsify:
             **result.facts(),
         }
         new = self._faster(state, model, result, facts) if self.keep_if_faster else result.model
-        stages = (*(state.stages or ()), (self.name, new))
-        return replace(state, refined=new, stages=stages, facts={**state.facts, self.name: facts})
+        return state.refine(self.name, new, facts)
 
     def _check_device(self) -> None:
         """Raise `Environment` before any work where the backend does not run here."""

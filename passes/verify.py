@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from graphprune.shape_text import fit_shapes, parse_shapes
+from graphprune.shape_text import parse_shapes
 from graphprune.state import State, made
 
 
@@ -34,17 +34,16 @@ class Verify:
 
     def run(self, state: State) -> State:
         """The state with `verification`; raises `Negative` where an output differs."""
-        from graphprune.feeds import inputs_of
+        from graphprune.feeds import fitted_sizes
         from graphprune.verdict import demand_equal
         from graphprune.verify import verify
 
         model, solution = made(state.model, "model"), made(state.solution, "solution")
-        inputs = {tensor.name: tensor.shape for tensor in inputs_of(model.graph)}
         verification = verify(
             model,
             made(state.cut, "cut"),
             solution.shapes,
-            sizes=fit_shapes(parse_shapes(self.shape), inputs),
+            sizes=fitted_sizes(model.graph, parse_shapes(self.shape)),
             rtol=self.rtol,
             atol=self.atol,
             seed=self.seed,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections.abc import Generator, Sequence
@@ -21,6 +20,7 @@ from graphprune.backends.ort_layers import layer_times
 from graphprune.errors import Environment, Refused
 from graphprune.feeds import Feeds
 from graphprune.model import Model
+from graphprune.processors import usable
 from graphprune.runtime import ORT_ERRORS, first_line, serialised
 
 _ERRORS: tuple[type[Exception], ...] = (*ORT_ERRORS, RuntimeError)
@@ -45,8 +45,7 @@ class Ort:
             )
         versions = {"onnxruntime": ort.__version__}
         if self.name == "ort:cpu":
-            usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-            details = {"cores": str(usable), "threads": str(setup.threads or "all")}
+            details = {"cores": str(len(usable())), "threads": str(setup.threads or "all")}
             return Device(self.name, _processor(), details, {**versions, "system": platform.platform()})
         from graphprune.backends.gpu import described
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import click
 
 from graphprune.cli.failures import printable
+from graphprune.json_values import plain
 
 WIDTH = 100
 """A table is at most this many columns wide."""
@@ -31,17 +31,6 @@ SPELLINGS = {
 """Spellings of other tools that mean the same; the help does not show them."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _finite(value: object) -> object:
-    """`value` with the numbers that JSON does not have as texts."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in cast("Mapping[str, object]", value).items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in cast("Iterable[object]", value)]
-    return value
 
 
 class Verb(click.Command):
@@ -124,7 +113,7 @@ class _Line(logging.Formatter):
 
 def json_text(result: Mapping[str, object]) -> str:
     """`result` as JSON."""
-    return json.dumps(_finite(result), indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(plain(result), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def emit(result: Mapping[str, object], output_format: str, tables: Callable[[], Iterable[object]]) -> None:

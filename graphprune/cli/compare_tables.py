@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from graphprune.cli.compare_text import (
     Footnotes,
     cell_lines,
+    change_cells,
     explanation,
     heading,
-    milliseconds,
     missing,
     name,
-    ratio,
     warning,
 )
 from graphprune.cli.failures import printable
@@ -62,10 +61,7 @@ def _changes(changes: Changes) -> Iterator[Renderable]:
         (
             change.name,
             change.column + 1,
-            milliseconds(change.milliseconds_then),
-            milliseconds(change.milliseconds),
-            ratio(change.ratio),
-            f"{change.verdict}{footnotes.mark(change.notes)}",
+            *change_cells(change, footnotes),
         )
         for change in changes.models
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from graphprune.profiling.baseline import Changes
+    from graphprune.profiling.baseline import Change, Changes
     from graphprune.profiling.columns import Column
     from graphprune.profiling.matrix import Cell, Matrix, Row
     from graphprune.profiling.paired import Interval
@@ -74,6 +74,16 @@ def cell_lines(cell: Cell | None, footnotes: Footnotes) -> tuple[str, ...]:
     if cell.ratio is None:
         return (milliseconds(cell.milliseconds) + marks,)
     return (milliseconds(cell.milliseconds), ratio(cell.ratio), f"{cell.verdict}{marks}")
+
+
+def change_cells(change: Change, footnotes: Footnotes) -> tuple[str, ...]:
+    """What stands behind a model and its column: then, now, the ratio, the verdict."""
+    return (
+        milliseconds(change.milliseconds_then),
+        milliseconds(change.milliseconds),
+        ratio(change.ratio),
+        f"{change.verdict}{footnotes.mark(change.notes)}",
+    )
 
 
 def explanation(made: Matrix) -> list[str]:

@@ -15,6 +15,7 @@ import click
 import graphprune
 from graphprune.cli.common import Verb, emit, listen, shared
 from graphprune.errors import Environment, Usage
+from graphprune.processors import usable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -102,8 +103,7 @@ def _machine() -> Iterable[Finding]:
     yield Finding("graphprune", graphprune.__version__)
     yield Finding("python", f"{platform.python_implementation()} {platform.python_version()}")
     yield Finding("system", f"{platform.system()} {platform.machine()}")
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield Finding("cores", f"{usable} usable of {os.cpu_count()}")
+    yield Finding("cores", f"{len(usable())} usable of {os.cpu_count()}")
 
 
 def _packages() -> Iterable[Finding]:

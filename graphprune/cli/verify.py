@@ -115,17 +115,16 @@ def _judge(
 def _compare(
     a: Path, b: Path, plan: Path | None, shapes: Shapes, rtol: float | None, atol: float, seed: int
 ) -> Verification:
-    from graphprune.feeds import inputs_of
+    from graphprune.feeds import fitted_sizes
     from graphprune.model import load
     from graphprune.options import Item
     from graphprune.pipeline import run
     from graphprune.pruning import passes
-    from graphprune.shape_text import fit_shapes
     from graphprune.state import State, made
     from graphprune.verify import compare, verify
 
     one, other = load(a), load(b)
-    sizes = fit_shapes(shapes, {tensor.name: tensor.shape for tensor in inputs_of(one.graph)})
+    sizes = fitted_sizes(one.graph, shapes)
     if plan is None:
         return compare(one, other, sizes=sizes, rtol=rtol, atol=atol, seed=seed)
     chain = passes({"plan": (Item(str(plan)),), "allow-noop": ()}, "cut")

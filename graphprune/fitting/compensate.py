@@ -36,9 +36,9 @@ from graphprune.fitting.linear import Linear, Rows, inputs, matrix, results
 from graphprune.fitting.linear_write import put
 from graphprune.fitting.makeup import Pair, pairs
 from graphprune.fitting.sampling import ROWS, Mask, masks, pick, rows_for
-from graphprune.fitting.statistics import Tell
 from graphprune.fitting.walk import Walk
 from graphprune.model import Model
+from graphprune.progress import Tell
 from graphprune.solution import Solution
 
 Numbers = NDArray[np.float64]

@@ -11,8 +11,9 @@ from graphprune.duplicate import duplicate
 from graphprune.fitting.calibration import Calibration
 from graphprune.fitting.compensate import Fit, compensate, summary
 from graphprune.fitting.makeup import make_up
-from graphprune.fitting.statistics import Statistics, Tell
+from graphprune.fitting.statistics import Statistics
 from graphprune.model import Model
+from graphprune.progress import Tell
 from graphprune.sensitivity import output_error
 from graphprune.solution import Solution
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from graphprune.duplicate import names_of
+from graphprune.duplicate import fresh_name, names_of
 from graphprune.errors import Refused
 from graphprune.fitting.linear import Linear, constant, fixed_names, laid_out, linear
 from graphprune.ir import shape_of
@@ -41,7 +41,7 @@ def put(
         old = constant(holder, operand)
         if holder.op == "Gemm":
             flat = flat / float(holder.attrs.get("beta", 1.0))
-        name = old.name if _is_own(old, graph) else _fresh(f"{it.target}.bias", names)
+        name = old.name if _is_own(old, graph) else fresh_name(f"{it.target}.bias", names)
         holder.inputs[operand] = _constant(name, flat.reshape(shape_of(old)), old)
         node.inputs[it.slot] = matrix
         return it
@@ -50,7 +50,7 @@ def put(
     node.inputs[it.slot] = matrix
     if not flat.any():
         return it
-    bias.name = _fresh(bias.name, names)
+    bias.name = fresh_name(bias.name, names)
     if node.op == "MatMul":
         _add(graph, node, bias, names)
     else:
@@ -81,17 +81,8 @@ def _is_own(tensor: gs.Constant, graph: gs.Graph) -> bool:
 def _add(graph: gs.Graph, node: gs.Node, bias: gs.Constant, names: set[str]) -> None:
     """Put an `Add` behind `node` that takes over its output."""
     seen = node.outputs[0]
-    product = gs.Variable(_fresh(f"{seen.name}.product", names), seen.dtype, seen.shape)
+    product = gs.Variable(fresh_name(f"{seen.name}.product", names), seen.dtype, seen.shape)
     node.outputs[0] = product
-    name = _fresh(f"{node.name}.add", names) if node.name else ""
+    name = fresh_name(f"{node.name}.add", names) if node.name else ""
     added = gs.Node("Add", name, inputs=[product, bias], outputs=[seen])
     graph.nodes.insert(next(i for i, one in enumerate(graph.nodes) if one is node) + 1, added)
-
-
-def _fresh(base: str, names: set[str]) -> str:
-    name, number = base, 1
-    while name in names:
-        number += 1
-        name = f"{base}{number}"
-    names.add(name)
-    return name

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +24,9 @@ from graphprune.fitting.sampling import Mask, masks, pick, rows_for
 from graphprune.fitting.walk import Walk
 from graphprune.ir import label
 from graphprune.model import Model
+from graphprune.progress import Tell
 
 Numbers = NDArray[np.float64]
-Tell = Callable[[int, int], None]
 """Is told how many operators are done, of how many."""
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from graphprune.fitting.calibration import Calibration
 from graphprune.fitting.linear import linears
 from graphprune.fitting.sampling import PER_COLUMN, ROWS
-from graphprune.fitting.statistics import Statistics, Tell, collect
+from graphprune.fitting.statistics import Statistics, collect
 from graphprune.model import Model
 from graphprune.model_hash import model_hash
+from graphprune.progress import Tell
 from graphprune.user_cache import cache_folder, trim
 
 VERSION = 5

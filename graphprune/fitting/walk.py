@@ -7,7 +7,7 @@ run of the model and not one for each operator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -21,12 +21,12 @@ from graphprune.fitting.readers import Readers
 from graphprune.fitting.spool import Item, Spool
 from graphprune.fitting.stage import Stages
 from graphprune.model import Model
+from graphprune.progress import Tell
 from graphprune.runtime import run, session
 
 MEMORY = 1 << 29
 """Bytes of tensors that are kept in memory; what exceeds them goes to disk."""
 
-Tell = Callable[[int, int], None]
 """Is told how many nodes have run, and how many there are."""
 
 

@@ -31,10 +31,11 @@ from graphprune.fitting.consumers import Use, along, block_of, uses
 from graphprune.fitting.linear import linears, matrix
 from graphprune.fitting.obs import Consumer, eliminate
 from graphprune.fitting.shrinkage import shrunk
-from graphprune.fitting.statistics import Statistics, Tell
+from graphprune.fitting.statistics import Statistics
 from graphprune.groups import Group
 from graphprune.importance import Scores, score
 from graphprune.positions import Index, units
+from graphprune.progress import Tell
 from graphprune.solution import Solution
 
 Numbers = NDArray[np.float64]

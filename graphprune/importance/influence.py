@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.feeds import Feeds
-from graphprune.fitting.statistics import Tell
 from graphprune.fitting.walk import Walk
 from graphprune.layers import Layer
 from graphprune.model import Model
+from graphprune.progress import Tell
 
 Numbers = NDArray[np.float64]
 

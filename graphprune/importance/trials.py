@@ -31,11 +31,12 @@ from graphprune.errors import Usage
 from graphprune.fitting.consumers import Use, uses
 from graphprune.fitting.linear import Linear, linear, matrix
 from graphprune.fitting.linear_write import put
-from graphprune.fitting.statistics import Statistics, Tell
+from graphprune.fitting.statistics import Statistics
 from graphprune.importance import Scores
 from graphprune.importance.data import score_on_data
 from graphprune.model import Model
 from graphprune.plan import Plan
+from graphprune.progress import Tell
 from graphprune.runtime import run, session
 from graphprune.sensitivity import Judge, judged_plan
 from graphprune.solution import Solution

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import msgspec
@@ -16,6 +16,7 @@ from graphprune.groups import Group
 from graphprune.latency.samples import Sample, sampled, widths
 from graphprune.model import Model
 from graphprune.model_hash import model_hash
+from graphprune.progress import Tell
 from graphprune.solution import Solution
 from graphprune.user_cache import private_folder, read_bytes, write_bytes
 
@@ -50,7 +51,6 @@ class Latencies:
 class _KeptSample(msgspec.Struct):
     kept: dict[str, int]
     total: float
-    rest: float
     steps: list[tuple[list[str], float]]
 
 
@@ -70,7 +70,7 @@ def latencies(
     feeds: Feeds,
     *,
     keep: bool = True,
-    tell: Callable[[int, int], None] | None = None,
+    tell: Tell | None = None,
 ) -> Latencies:
     """Return what `model` takes at several widths of its groups, from the cache where it was timed before.
 
@@ -127,7 +127,7 @@ def _read(key: str) -> tuple[tuple[LayerTime, ...], tuple[Sample, ...]] | None:
     except (OSError, msgspec.DecodeError):  # a cache that may be read only, or an entry that is broken
         return None
     samples = (
-        Sample(each.kept, each.total, {tuple(step): taken for step, taken in each.steps}, each.rest)
+        Sample(each.kept, each.total, {tuple(step): taken for step, taken in each.steps})
         for each in kept.samples
     )
     return tuple(kept.times), tuple(samples)
@@ -135,7 +135,7 @@ def _read(key: str) -> tuple[tuple[LayerTime, ...], tuple[Sample, ...]] | None:
 
 def _write(key: str, times: Sequence[LayerTime], samples: Sequence[Sample]) -> None:
     kept = [
-        _KeptSample(dict(each.kept), each.total, each.rest, [(list(k), t) for k, t in each.steps.items()])
+        _KeptSample(dict(each.kept), each.total, [(list(k), t) for k, t in each.steps.items()])
         for each in samples
     ]
     try:

@@ -8,7 +8,7 @@ fitted to; from then on the aim moves by how far the measurement was off.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -25,12 +25,12 @@ from graphprune.latency.table import Table, fit, kept_by
 from graphprune.model import Model
 from graphprune.plan import Plan
 from graphprune.profiling.paired import Interval
+from graphprune.progress import Tell
 from graphprune.solution import Solution
 from graphprune.target import LatencyTarget
 
 Choose = Callable[[Budget], Plan]
 """Returns the plan that meets a budget, or the cheapest where none does."""
-Tell = Callable[[int, int], None]
 
 ATTEMPTS = 8
 _AIM = 0.982
@@ -80,13 +80,11 @@ class Attempt:
         plan: the plan.
         predicted: its share of the original's latency, as the table said.
         pair: how it was measured beside the original.
-        sample: its steps, where they were timed.
     """
 
     plan: Plan
     predicted: float
     pair: Pair
-    sample: Sample = field(repr=False)
 
     @property
     def measured(self) -> Interval:
@@ -150,7 +148,7 @@ def meet(search: Search, choose: Choose, tell: Tell | None = None) -> Met:
                 return Met(again, tuple(tried), table.tile)
             share = _share(search, again)
         if number == 0:
-            more = [known.sample] * _AGAIN if not plan.layers else []
+            more = [sample_of(search, plan)] * _AGAIN if not plan.layers else []
             table = fit(search.solution, search.names, search.steps, [*search.samples, *more])
         here = predicted(table, plan) / search.target.limit(table.full)
         low, high = (max(low, here), high) if share <= 1 else (low, min(high, here))
@@ -164,11 +162,10 @@ def meet(search: Search, choose: Choose, tell: Tell | None = None) -> Met:
 
 def budget(table: Table, name: str, share: float) -> Budget:
     """Return the budget of predicted seconds that a share of the original's latency is."""
-    whole = _whole(table)
     return Budget(
         name,
-        whole,
-        share * whole,
+        table.whole,
+        share * table.whole,
         table.seconds_under,
         lambda names, layers: Price(table, names, layers),
         stairs=True,
@@ -178,16 +175,21 @@ def budget(table: Table, name: str, share: float) -> Budget:
 
 def predicted(table: Table, plan: Plan) -> float:
     """Return the share of the original's latency that a plan should take."""
-    return table.seconds_under(plan) / _whole(table)
+    return table.seconds_under(plan) / table.whole
 
 
 def attempt(search: Search, table: Table, plan: Plan) -> Attempt:
     """Carry out a plan and time the smaller model beside the original."""
     smaller = cut(search.model, search.solution, plan).model
     pair = timed(search.runner, search.setup, search.feeds, search.model, smaller)
+    return Attempt(plan, predicted(table, plan), pair)
+
+
+def sample_of(search: Search, plan: Plan) -> Sample:
+    """Carry out a plan and time the steps of the smaller model."""
+    smaller = cut(search.model, search.solution, plan).model
     with search.runner.open(smaller, search.feeds, search.setup) as running:
-        took = sample(running, kept_by(search.solution, search.names, plan))
-    return Attempt(plan, predicted(table, plan), pair, took)
+        return sample(running, kept_by(search.solution, search.names, plan))
 
 
 def same(first: Plan, second: Plan) -> bool:
@@ -196,10 +198,6 @@ def same(first: Plan, second: Plan) -> bool:
         {name: index.shape for name, index in first.keep.items()}
         == {name: index.shape for name, index in second.keep.items()}
     )
-
-
-def _whole(table: Table) -> float:
-    return table.seconds({name: table.solution.group(name).size for name in table.names})
 
 
 def _share(search: Search, tried: Attempt) -> float:

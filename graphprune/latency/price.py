@@ -17,7 +17,7 @@ class Price:
     def __init__(self, table: Table, names: Sequence[str], layers: Sequence[Layer] = ()) -> None:
         self._table = table
         self._kept = {name: table.solution.group(name).size for name in table.names}
-        self._branches = {layer.name: 1 for layer in layers}
+        self._branches = {layer.name for layer in layers}
         self._gone: set[str] = set()
         self._touched: dict[str, list[int]] = {name: [] for name in (*names, *self._branches)}
         for number, step in enumerate(table.steps):

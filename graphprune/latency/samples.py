@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,9 @@ from graphprune.groups import Group
 from graphprune.latency.steps import Key
 from graphprune.model import Model
 from graphprune.plan import Plan
+from graphprune.progress import Tell
 from graphprune.solution import Solution
 
-Tell = Callable[[int, int], None]
 _RUNS, _MOST_RUNS = 15, 300
 _WHOLE = 2
 """Samples of the whole model: all shares are of what it takes."""
@@ -34,13 +34,16 @@ class Sample:
         kept: how many units each group keeps.
         total: the seconds of an inference that nothing disturbs.
         steps: seconds of each step that makes tensors of the model.
-        rest: seconds of all others (`reorder`, copies), together.
     """
 
     kept: Mapping[str, int]
     total: float
     steps: Mapping[Key, float]
-    rest: float
+
+    @property
+    def rest(self) -> float:
+        """Seconds of all other steps (`reorder`, copies), together."""
+        return self.total - sum(self.steps.values())
 
 
 def widths(
@@ -74,14 +77,14 @@ def nearest(choices: Sequence[int], wanted: float) -> int:
     return min(choices, key=lambda choice: abs(choice - wanted))
 
 
-def plan_for(groups: Sequence[Group], kept: Mapping[str, int], layers: Sequence[str] = ()) -> Plan:
+def plan_for(groups: Sequence[Group], kept: Mapping[str, int]) -> Plan:
     """Return a plan that keeps these numbers of units: the first ones, since time does not ask which."""
     keep = {
         group.name: np.arange(kept[group.name], dtype=np.int64)
         for group in groups
         if kept[group.name] < group.size
     }
-    return Plan(keep, {group.name: group.size for group in groups if group.name in keep}, tuple(layers))
+    return Plan(keep, {group.name: group.size for group in groups if group.name in keep})
 
 
 def sample(running: Running, kept: Mapping[str, int]) -> Sample:
@@ -96,7 +99,7 @@ def sample(running: Running, kept: Mapping[str, int]) -> Sample:
     for each in layers:
         if each.outputs:
             steps[each.outputs] = steps.get(each.outputs, 0.0) + each.seconds * scale
-    return Sample(dict(kept), total, steps, total - sum(steps.values()))
+    return Sample(dict(kept), total, steps)
 
 
 def sampled(

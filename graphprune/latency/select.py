@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from graphprune.backends import backend
 from graphprune.choice import Choice, Numbers, candidates, open_layers
 from graphprune.latency.latencies import Latencies
-from graphprune.latency.meet import Met, Search, Tell, meet
+from graphprune.latency.meet import Met, Search, meet
 from graphprune.latency.steps import steps_of
 from graphprune.model import Model
+from graphprune.progress import Tell
 from graphprune.select import select
 from graphprune.sensitivity import Sensitivity
 from graphprune.solution import Solution

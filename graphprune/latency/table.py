@@ -57,17 +57,22 @@ class Table:
         return Work(self.solution, self.names, self.tile)
 
     @cached_property
-    def _whole(self) -> Numbers:
+    def _whole_work(self) -> Numbers:
         kept = {name: self.solution.group(name).size for name in self.names}
         work: Numbers = np.array([_work(self.work, self.solution, step, kept) for step in self.steps])
         return np.maximum(work, 1.0)
+
+    @cached_property
+    def whole(self) -> float:
+        """Seconds of the whole model, as the table has it: shares that it predicts are of these."""
+        return self.seconds({name: self.solution.group(name).size for name in self.names})
 
     def seconds_of(self, number: int, kept: Mapping[str, int], gone: Collection[str] = ()) -> float:
         """Return what step `number` takes, with its share of the rest."""
         step = self.steps[number]
         if any(name in gone for name in step.layers):
             return 0.0
-        parts = _work(self.work, self.solution, step, kept) / self._whole[number]
+        parts = _work(self.work, self.solution, step, kept) / self._whole_work[number]
         return float(parts @ self.weights[number]) * (1 + self.rest[1])
 
     def seconds(self, kept: Mapping[str, int], gone: Collection[str] = ()) -> float:

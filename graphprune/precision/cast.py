@@ -10,7 +10,7 @@ import onnx_graphsurgeon as gs
 from onnx import ModelProto, TensorProto
 
 from graphprune import elements
-from graphprune.duplicate import duplicate, names_of
+from graphprune.duplicate import duplicate, fresh_name, names_of
 from graphprune.feeds import inputs_of
 from graphprune.ir import body_constants, constants, is_default_domain
 from graphprune.model import Model
@@ -115,7 +115,7 @@ class _Rewriting:
         return [self._cast(tensor, lower, other)]
 
     def _cast(self, tensor: gs.Variable, result: gs.Variable, dtype: Any) -> gs.Node:
-        name = self._free(f"{tensor.name}/Cast")
+        name = fresh_name(f"{tensor.name}/Cast", self.names)
         to = elements.number_of(dtype)
         return gs.Node("Cast", name, {"to": to}, [tensor], [result])
 
@@ -135,14 +135,7 @@ class _Rewriting:
         return self.types.get(tensor.name) == TensorProto.FLOAT
 
     def _fresh(self, name: str, element: int) -> str:
-        return self._free(f"{name}_{SUFFIX[element]}")
-
-    def _free(self, name: str) -> str:
-        number, free = 1, name
-        while free in self.names:
-            number, free = number + 1, f"{name}{number + 1}"
-        self.names.add(free)
-        return free
+        return fresh_name(f"{name}_{SUFFIX[element]}", self.names)
 
 
 def _readers(tensor: gs.Tensor) -> list[tuple[gs.Node, int]]:

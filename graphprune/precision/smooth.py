@@ -16,7 +16,7 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from graphprune.duplicate import duplicate, names_of
+from graphprune.duplicate import duplicate, fresh_name, names_of
 from graphprune.feeds import inputs_of
 from graphprune.ir import constants, is_default_domain, read, subgraphs
 from graphprune.model import Model
@@ -105,8 +105,13 @@ class _Smoothing:
                 return
         info = np.iinfo(zero.dtype)
         low, high = ((bound - float(zero)) * float(scale) for bound in (info.min, info.max))
-        made = gs.Variable(self._fresh(f"{node.outputs[0].name}_clipped"), np.dtype(np.float32), None)
-        bounds = [gs.Constant(self._fresh(made.name), np.array(bound, np.float32)) for bound in (low, high)]
+        made = gs.Variable(
+            fresh_name(f"{node.outputs[0].name}_clipped", self.names), np.dtype(np.float32), None
+        )
+        bounds = [
+            gs.Constant(fresh_name(made.name, self.names), np.array(bound, np.float32))
+            for bound in (low, high)
+        ]
         for slot in (2, 1):
             if slot < len(node.inputs):
                 set_input(node, slot, bounds[slot - 1])
@@ -121,12 +126,12 @@ class _Smoothing:
             reader.op, reader.attrs = "Identity", {}
 
     def _entrance(self, tensor: gs.Variable) -> gs.Node:
-        wide = gs.Variable(self._fresh(f"{tensor.name}_wide"), np.dtype(np.float32), None)
+        wide = gs.Variable(fresh_name(f"{tensor.name}_wide", self.names), np.dtype(np.float32), None)
         redirect(tensor, wide)
         return gs.Node("Cast", wide.name, {"to": _FLOAT}, [tensor], [wide])
 
     def _exit(self, node: gs.Node, slot: int, tensor: gs.Tensor) -> gs.Node:
-        wide = gs.Variable(self._fresh(f"{tensor.name}_wide"), np.dtype(np.float32), None)
+        wide = gs.Variable(fresh_name(f"{tensor.name}_wide", self.names), np.dtype(np.float32), None)
         redirect(tensor, wide)
         set_output(node, slot, wide)
         return gs.Node("Cast", wide.name, {"to": self.types[tensor.name]}, [wide], [tensor])
@@ -136,12 +141,6 @@ class _Smoothing:
 
     def _is_output(self, tensor: gs.Tensor) -> bool:
         return any(tensor is output for output in self.graph.outputs)
-
-    def _fresh(self, name: str) -> str:
-        while name in self.names:
-            name += "_"
-        self.names.add(name)
-        return name
 
 
 def _numbers(node: gs.Node) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:

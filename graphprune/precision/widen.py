@@ -14,7 +14,7 @@ import onnx_graphsurgeon as gs
 from onnx import TensorProto
 
 from graphprune import elements
-from graphprune.duplicate import duplicate, names_of
+from graphprune.duplicate import duplicate, fresh_name, names_of
 from graphprune.feeds import inputs_of
 from graphprune.ir import constants, is_default_domain, read
 from graphprune.model import Model
@@ -57,7 +57,9 @@ class _Widening:
         for constant in constants(self.graph):
             if self._is_low(constant):
                 values = read(constant).astype(np.float32)
-                self.large[id(constant)] = gs.Constant(self._fresh(f"{constant.name}_wide"), values)
+                self.large[id(constant)] = gs.Constant(
+                    fresh_name(f"{constant.name}_wide", self.names), values
+                )
         nodes = [self._widen(tensor) for tensor in inputs_of(self.graph) if self._is_low(tensor)]
         for node in list(self.graph.nodes):
             nodes += self._node(node)
@@ -89,14 +91,8 @@ class _Widening:
         return self.types.get(tensor.name) == self.element
 
     def _wide(self, name: str) -> gs.Variable:
-        return gs.Variable(self._fresh(f"{name}_wide"), np.dtype(np.float32), None)
+        return gs.Variable(fresh_name(f"{name}_wide", self.names), np.dtype(np.float32), None)
 
     def _cast(self, element: int, tensor: gs.Tensor, result: gs.Tensor) -> gs.Node:
-        name = self._fresh(f"{tensor.name}/widen{element}")
+        name = fresh_name(f"{tensor.name}/widen{element}", self.names)
         return gs.Node("Cast", name, {"to": element}, [tensor], [result])
-
-    def _fresh(self, name: str) -> str:
-        while name in self.names:
-            name += "_"
-        self.names.add(name)
-        return name

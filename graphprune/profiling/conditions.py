@@ -6,11 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
 from graphprune.backends.gpu import GpuState, state
 from graphprune.errors import Environment
-from graphprune.profiling.processor import Processors, look, usable
+from graphprune.processors import usable
+from graphprune.profiling.processor import Processors, look
 from graphprune.profiling.result import Conditions
+
+Disturbance = Literal["busy", "other processes", "throttled"]
 
 BUSY = 0.2
 """A process that takes more than this share of a processor disturbs a measurement."""
@@ -68,16 +72,21 @@ def conditions(before: Processors, after: Processors, gpu: GpuState | None = Non
 
 def disturbances(before: Conditions, after: Conditions) -> tuple[str, ...]:
     """Say in words what disturbed a measurement between two moments; nothing where nothing is known to."""
-    found: list[str] = []
+    return tuple(disturbed_by(before, after).values())
+
+
+def disturbed_by(before: Conditions, after: Conditions) -> dict[Disturbance, str]:
+    """Return the same by kind."""
+    found: dict[Disturbance, str] = {}
     if before.load is not None and before.load > LOADED:
-        found.append(f"the machine was busy before: load {before.load:.2f} per core")
+        found["busy"] = f"the machine was busy before: load {before.load:.2f} per core"
     others = tuple(dict.fromkeys((*before.others, *after.others)))
     if others:
-        found.append(f"other processes were busy: {', '.join(others)}")
+        found["other processes"] = f"other processes were busy: {', '.join(others)}"
     throttled = tuple(dict.fromkeys((*before.throttled, *after.throttled)))
     if throttled:
-        found.append(f"the device was held down: {', '.join(throttled)}")
-    return tuple(found)
+        found["throttled"] = f"the device was held down: {', '.join(throttled)}"
+    return found
 
 
 def _throttled(before: Processors, after: Processors) -> tuple[str, ...]:

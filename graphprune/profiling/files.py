@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 from graphprune.engines.options import BuildOptions
 from graphprune.errors import Environment, Refused, Usage
+from graphprune.json_values import plain
 from graphprune.profiling.result import VERSION, Profile
 from graphprune.profiling.strict import Mismatch, read
 from graphprune.text_file import write_text
@@ -102,15 +102,3 @@ def _check(profile: Profile) -> None:
                 raise Refused(f"{where}: a time of {timed.name} is not above 0", _HINT)
     if not profile.batches:
         raise Refused("it has no batches", _HINT)
-
-
-def plain(value: object) -> object:
-    """Return `value` as JSON has it: texts for paths and for the numbers that JSON lacks."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        items = cast("Mapping[str, object]", value)
-        return {key: plain(item) for key, item in items.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in cast("Iterable[object]", value)]
-    return str(value) if isinstance(value, Path) else value

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 
-from graphprune.profiling.conditions import LOADED
+from graphprune.profiling.conditions import Disturbance, disturbed_by
 from graphprune.profiling.result import Batch, Profile
 
 VERSION = "version of "
 """How the names of facts that are versions begin."""
 DISTURBED = "disturbed"
 """The name of the fact that says what disturbed a profile: figures of a disturbed one stand apart."""
-THROTTLED = "throttled"
+THROTTLED: Disturbance = "throttled"
 """What it says of a device that held its clocks down."""
 _KEYS = frozenset({"backend", "device", "batch"})
 _HARMLESS = frozenset({"timing_cache", "trusted"})
@@ -40,7 +40,7 @@ def facts(profile: Profile, batch: Batch) -> dict[str, str]:
         "engine": _options(setup.build),
         "seed": str(profile.seed),
         **{f"{VERSION}{name}": text for name, text in versions.items()},
-        DISTURBED: ", ".join(_disturbances(profile)),
+        DISTURBED: ", ".join(reversed(disturbed_by(profile.before, profile.after))),
     }
 
 
@@ -56,16 +56,6 @@ def _options(build: object) -> str:
         if value != default and option.name not in _HARMLESS:
             said.append(f"{option.name.replace('_', ' ')} {value}")
     return ", ".join(said)
-
-
-def _disturbances(profile: Profile) -> list[str]:
-    moments = (profile.before, profile.after)
-    found = {
-        THROTTLED: any(moment.throttled for moment in moments),
-        "other processes": any(moment.others for moment in moments),
-        "busy": (profile.before.load or 0) > LOADED,
-    }
-    return [name for name, there in found.items() if there]
 
 
 def apart(known: Mapping[str, str], alike: Sequence[Mapping[str, str]]) -> tuple[str, ...]:

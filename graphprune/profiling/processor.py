@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from graphprune.processors import usable
+
 ROOT = Path("/")
 _CPU = "sys/devices/system/cpu"
 _STOLEN = 7
@@ -58,13 +60,6 @@ class Processors:
     throttles: Mapping[str, int] = field(default_factory=dict[str, int])
     stolen: float = 0.0
     processes: Mapping[int, Process] = field(default_factory=dict[int, Process])
-
-
-def usable() -> tuple[int, ...]:
-    """Return the numbers of the processors that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return tuple(sorted(os.sched_getaffinity(0)))
-    return tuple(range(os.cpu_count() or 1))
 
 
 def look(root: Path = ROOT, own: int | None = None) -> Processors:

@@ -121,10 +121,10 @@ def run(prepared: Prepared) -> Profile:
     )
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that a figure may depend on."""
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Return the versions of Python and of those of the packages that are here."""
     found = {"python": platform.python_version()}
-    for package in PACKAGES:
+    for package in packages:
         try:
             found[package] = version(package)
         except PackageNotFoundError:

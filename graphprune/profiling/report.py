@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 
 import onnx_graphsurgeon as gs
 
+from graphprune.json_values import plain
 from graphprune.profiling.conditions import disturbances
-from graphprune.profiling.files import plain
 from graphprune.profiling.layers import Row, align, listed
 from graphprune.profiling.paired import Interval, interval
 from graphprune.profiling.result import Batch, Profile, Timed

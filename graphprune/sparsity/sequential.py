@@ -23,10 +23,10 @@ from graphprune.errors import Refused
 from graphprune.feeds import Feeds
 from graphprune.fitting.linear import Linear, constant, fixed_names, inputs, laid_out, matrix, results
 from graphprune.fitting.sampling import Mask, masks, pick, rows_for
-from graphprune.fitting.statistics import Tell
 from graphprune.fitting.walk import Walk
 from graphprune.ir import label, shape_of
 from graphprune.model import Model
+from graphprune.progress import Tell
 from graphprune.sparsity import methods
 from graphprune.sparsity.methods import Method, Numbers
 from graphprune.sparsity.patterns import Pattern

@@ -13,9 +13,9 @@ from graphprune.duplicate import duplicate
 from graphprune.errors import GraphpruneError
 from graphprune.fitting.calibration import Calibration
 from graphprune.fitting.linear import Linear, linears
-from graphprune.fitting.statistics import Tell
 from graphprune.ir import read
 from graphprune.model import Model
+from graphprune.progress import Tell
 from graphprune.sensitivity import output_error
 from graphprune.solution import Solution
 from graphprune.sparsity.eligibility import Layer, check_globs, layer

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from graphprune.backends.gpu import GpuState
+from graphprune.processors import usable
 from graphprune.profiling.conditions import Watch, conditions, disturbances
-from graphprune.profiling.processor import Process, Processors, look, usable
+from graphprune.profiling.processor import Process, Processors, look
 from graphprune.profiling.result import Conditions
 
 OWN = 4242
