@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from graphprune.errors import Usage
@@ -44,7 +44,7 @@ class Judged:
 
     def to_dict(self) -> dict[str, object]:
         """As JSON values."""
-        return {"data": self.data, "scores": {name: asdict(score) for name, score in self.scores.items()}}
+        return {"data": self.data, "scores": {name: score.to_dict() for name, score in self.scores.items()}}
 
 
 def judging_of(

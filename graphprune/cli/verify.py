@@ -74,7 +74,7 @@ def command(
         scores = _judge(a, b, data, label_key, metric, samples, output, shapes, seed)
         if not quiet or output_format == "json":
             judged = {"version": 1, "a": str(a), "b": str(b), "data": data}
-            named = {"scores": {name: asdict(score) for name, score in scores.items()}}
+            named = {"scores": {name: score.to_dict() for name, score in scores.items()}}
             title = f"{b} beside {a} on {data}"
             emit({**judged, **named}, output_format, lambda: score_tables(scores, title, ("A", "B")))
         if plan is None:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from graphprune.errors import Usage
 from graphprune.metrics.code import code_metric
+from graphprune.metrics.paired import ClassScore, Paired, Spread
 from graphprune.metrics.ranks import Ranks
 from graphprune.metrics.scores import (
     class_axis,
@@ -37,11 +38,11 @@ from graphprune.metrics.scores import (
     rows,
     squared_errors,
 )
-from graphprune.metrics.tally import ClassScore, Judged, Mean, Metric, Outputs, Score, Share, demanded
+from graphprune.metrics.tally import Judged, Mean, Metric, Outputs, Score, Share, demanded
 from graphprune.nearest import did_you_mean
 from graphprune.user_code import is_code
 
-__all__ = ["METRICS", "ClassScore", "Kind", "Metric", "Outputs", "Score", "open_metric"]
+__all__ = ["METRICS", "ClassScore", "Kind", "Metric", "Outputs", "Paired", "Score", "Spread", "open_metric"]
 
 FUNCTION = "metric"
 """The function of a `metric.py` where none is named."""

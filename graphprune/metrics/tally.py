@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import Negative, Usage
+from graphprune.metrics.paired import ClassScore, Paired
 from graphprune.metrics.scores import Bools, Floats, Ints
 
 Outputs = Sequence[NDArray[Any]]
 """The outputs of a model for one batch, in the model's order."""
-
-
-@dataclass(frozen=True)
-class ClassScore:
-    """One class.
-
-    Attributes:
-        label: its index.
-        count: the positions that are of this class.
-        reference: how many of them the original gets right.
-        candidate: how many of them the other model gets right.
-        both: how many of them both get right.
-    """
-
-    label: int
-    count: int
-    reference: int
-    candidate: int
-    both: int
-
-    @property
-    def change(self) -> float:
-        """What the share of right answers has changed by; sort by it to see the worst first."""
-        return (self.candidate - self.reference) / self.count
 
 
 @dataclass(frozen=True)
@@ -49,12 +26,20 @@ class Score:
         reference: the same of the original; None for a metric that compares the two.
         count: the samples (or positions, or pairs) that went in.
         classes: the classes that occur, by index; empty for a metric without classes.
+        paired: what was found of each sample; None where only the total is known.
     """
 
     value: float
     reference: float | None
     count: int
     classes: tuple[ClassScore, ...] = ()
+    paired: Paired | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """As JSON values, without what was found of each sample."""
+        values = asdict(replace(self, paired=None))
+        del values["paired"]
+        return values
 
 
 class Metric(Protocol):
