@@ -20,7 +20,7 @@ class Location:
     Attributes:
         file: the path of the config file as the user knows it; empty for the command line.
         line: counted from 1; 0 for the command line.
-        text: the line itself, or the word of the command line.
+        text: the line itself, or the word of the command line; with the option where that is not `--assert`.
     """
 
     file: str
@@ -28,7 +28,9 @@ class Location:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}" if self.file else f"--assert '{self.text}'"
+        if self.file:
+            return f"{self.file}:{self.line}"
+        return self.text if self.text.startswith("--") else f"--assert '{self.text}'"
 
 
 @dataclass(frozen=True)
