@@ -35,7 +35,7 @@ from graphprune.sparsity.permute import SWEEPS, efficacy, kept, search
 from graphprune.sparsity.permute_groups import permutation
 from graphprune.verify import verify
 
-TWO_OF_FOUR = (2, 4)
+TWO_OF_FOUR = Pattern(2, 4)
 PUBLISHED = {
     "efficacy": 35.5,
     "two_stripes": 35.5,

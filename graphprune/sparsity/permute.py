@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.positions import Index
+from graphprune.sparsity.patterns import Pattern
 
 Matrix = NDArray[np.float32]
 
@@ -41,13 +42,14 @@ _HOT, _COLD = 0.2, 0.05
 """First and last temperature, in standard deviations of what a swap of the first table changes."""
 
 
-def kept(matrix: NDArray[Any], pattern: tuple[int, int], order: Index | None = None) -> float:
+def kept(matrix: NDArray[Any], pattern: Pattern, order: Index | None = None) -> float:
     """Return the sum of magnitudes that N:M keeps of `matrix` [rows, columns], columns in `order`.
 
-    >>> kept(np.array([[4.0, 3.0, 2.0, 1.0]]), (1, 2)), kept(np.array([[4.0, 3.0, 2.0, 1.0]]), (2, 4))
+    >>> matrix = np.array([[4.0, 3.0, 2.0, 1.0]])
+    >>> kept(matrix, Pattern(1, 2)), kept(matrix, Pattern(2, 4))
     (6.0, 7.0)
     """
-    n, m = pattern
+    n, m = pattern.keep, pattern.of
     size = np.abs(matrix)
     if order is not None:
         size = size[:, order]
@@ -55,12 +57,12 @@ def kept(matrix: NDArray[Any], pattern: tuple[int, int], order: Index | None = N
     return float(groups[..., m - n :].sum(dtype=np.float64))
 
 
-def efficacy(matrix: NDArray[Any], pattern: tuple[int, int], order: Index) -> float:
+def efficacy(matrix: NDArray[Any], pattern: Pattern, order: Index) -> float:
     """Return how much of what the pattern loses to the best choice in each row `order` wins back, in percent.
 
     The best choice keeps the largest N/M of every row, wherever they are (Pool and Yu 2021, section 5).
     """
-    n, m = pattern
+    n, m = pattern.keep, pattern.of
     columns = matrix.shape[1]
     rows = np.sort(np.abs(matrix), axis=1)[:, columns - columns * n // m :]
     before, best = kept(matrix, pattern), float(rows.sum(dtype=np.float64))
@@ -69,7 +71,7 @@ def efficacy(matrix: NDArray[Any], pattern: tuple[int, int], order: Index) -> fl
 
 def search(
     matrix: NDArray[Any],
-    pattern: tuple[int, int],
+    pattern: Pattern,
     *,
     sweeps: int = SWEEPS,
     seed: int = 0,
@@ -83,15 +85,15 @@ def search(
 
     Args:
         matrix: [rows, columns]; the columns are a multiple of M.
-        pattern: (N, M), 0 < N < M.
+        pattern: N:M, 0 < N < M.
         sweeps: how often two groups are looked at together.
         seed: of the steps that are drawn.
         work: numbers that may be touched; by default `WORK`, and for more than `SWEEPS` in proportion.
     """
-    n, m = pattern
+    n, m = pattern.keep, pattern.of
     columns = matrix.shape[1]
     if not 0 < n < m or columns % m:
-        raise ValueError(f"{columns} columns are no groups of {n}:{m}")
+        raise ValueError(f"{columns} columns are no groups of {pattern}")
     same = np.arange(columns, dtype=np.int64)
     if columns == m or not matrix.size:
         return same

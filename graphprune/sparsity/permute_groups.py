@@ -102,8 +102,8 @@ def permutation(
             left[group.name] = matrix
             continue
         names, values = matrix
-        order = search(values, (pattern.keep, pattern.of), sweeps=sweeps, seed=seed)
-        was, now = (kept(values, (pattern.keep, pattern.of), index) for index in (None, order))
+        order = search(values, pattern, sweeps=sweeps, seed=seed)
+        was, now = (kept(values, pattern, index) for index in (None, order))
         found[group.name] = Kept(names, float(np.abs(values).sum(dtype=np.float64)), was, now)
         if now > was:
             orders[group.name] = order
@@ -120,7 +120,7 @@ def _all(every: list[Place], pattern: Pattern) -> tuple[float, float]:
     for place in every:
         values = _lines(place)
         total += float(np.abs(values).sum(dtype=np.float64))
-        before += kept(values.T, (pattern.keep, pattern.of))
+        before += kept(values.T, pattern)
     return total, before
 
 
