@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -49,16 +49,40 @@ class Cost:
 
 def cost(solution: Solution, plan: Plan | None = None) -> Cost:
     """Return what the model costs under `plan`, or as it is."""
+    found = _parts(solution, plan)
+    return Cost(
+        sum(each.params for each in found),
+        sum(each.macs for each in found) // _batch(solution),
+        sum(each.bytes for each in found),
+    )
+
+
+def node_costs(solution: Solution, plan: Plan | None = None) -> tuple[Cost, ...]:
+    """Return what each node costs under `plan`, or as it is, in the order of the solution's nodes.
+
+    What several nodes use counts at the first of them, and nodes that go cost nothing. The sum is that of
+    `cost` but for constants that are outputs of the graph themselves.
+    """
+    batch = _batch(solution)
+    return tuple(replace(each, macs=each.macs // batch) for each in _parts(solution, plan)[:-1])
+
+
+def _parts(solution: Solution, plan: Plan | None) -> list[Cost]:
+    """The cost of each node and, last, of the outputs that are constants; the MACs of the whole batch."""
     plan = plan or Plan({}, {})
     stays = solution.stays(plan.keep)
     out = gone(solution, plan.layers)
     measured = _measure(solution, stays)
-    params = size = 0
-    for tensor, elements in _constants(solution, stays, out):
-        params += elements if is_parameter(tensor) else 0
-        size += elements * np.dtype(tensor.dtype).itemsize
-    living = (applied for position, applied in enumerate(solution.nodes) if position not in out)
-    return Cost(params, sum(macs_of(applied, measured) for applied in living) // _batch(solution), size)
+    count = len(solution.nodes)
+    params, size = [0] * (count + 1), [0] * (count + 1)
+    for position, tensor, elements in _constants(solution, stays, out):
+        params[position] += elements if is_parameter(tensor) else 0
+        size[position] += elements * np.dtype(tensor.dtype).itemsize
+    macs = [
+        0 if position in out else macs_of(applied, measured)
+        for position, applied in enumerate(solution.nodes)
+    ]
+    return [Cost(*each) for each in zip(params, [*macs, 0], size, strict=True)]
 
 
 def layer_costs(solution: Solution) -> tuple[Cost, ...]:
@@ -113,17 +137,20 @@ def _measure(solution: Solution, stays: Stays) -> Count:
     return measured
 
 
-def _constants(solution: Solution, stays: Stays, out: Collection[int]) -> Iterator[tuple[gs.Constant, int]]:
-    """Yield every constant with the number of its elements, once for each way in which it is cut.
+def _constants(
+    solution: Solution, stays: Stays, out: Collection[int]
+) -> Iterator[tuple[int, gs.Constant, int]]:
+    """Yield the first user, the constant, and its elements, once for each way in which it is cut.
 
-    What only the nodes at the positions `out` use is left out.
+    The user of an output that is a constant is one past the last node. What only the nodes at the positions
+    `out` use is left out.
     """
     seen: set[tuple[int, tuple[bytes | None, ...]]] = set()
-    living: list[gs.Node] = []
+    whole: list[tuple[int, gs.Constant]] = []
     for position, (node, applied) in enumerate(zip(solution.graph.nodes, solution.nodes, strict=True)):
         if position in out:
             continue
-        living.append(node)
+        whole += ((position, tensor) for tensor in _inside(node))
         for tensor, axes in zip(node.inputs, applied.inputs, strict=True):
             if not isinstance(tensor, gs.Constant) or axes is None:
                 continue
@@ -132,13 +159,14 @@ def _constants(solution: Solution, stays: Stays, out: Collection[int]) -> Iterat
             if (id(tensor), kept) not in seen:
                 seen.add((id(tensor), kept))
                 sizes = (axis.size if i is None else i.size for axis, i in zip(axes, indices, strict=True))
-                yield tensor, prod(sizes)
-    results = (tensor for tensor in solution.graph.outputs if isinstance(tensor, gs.Constant))
-    for tensor in (*results, *(tensor for node in living for tensor in _inside(node))):
-        whole = (id(tensor), (None,) * len(shape_of(tensor)))
-        if whole not in seen:
-            seen.add(whole)
-            yield tensor, prod(shape_of(tensor))
+                yield position, tensor, prod(sizes)
+    last = len(solution.nodes)
+    whole += ((last, tensor) for tensor in solution.graph.outputs if isinstance(tensor, gs.Constant))
+    for position, tensor in whole:
+        key = (id(tensor), (None,) * len(shape_of(tensor)))
+        if key not in seen:
+            seen.add(key)
+            yield position, tensor, prod(shape_of(tensor))
 
 
 def _inside(node: gs.Node) -> Iterator[gs.Constant]:
