@@ -14,8 +14,8 @@ from graphprune.gate.outcome import Assertion, Bound, Level, Location
 from graphprune.gate.quantities import read_quantity
 from graphprune.nearest import did_you_mean
 
-BOUNDS: tuple[Bound, ...] = get_args(Bound)
-LEVELS: tuple[Level, ...] = get_args(Level)
+BOUNDS: Mapping[str, Bound] = {bound: bound for bound in cast("tuple[Bound, ...]", get_args(Bound))}
+LEVELS: Mapping[str, Level] = {level: level for level in cast("tuple[Level, ...]", get_args(Level))}
 KEYS = ("metric", *BOUNDS, "level", "device", "batch")
 """The keys of a table `[[gate.assert]]`."""
 EXAMPLE = "write METRIC[.ratio|.increase|.drop]<=LIMIT[@DEVICE][@batch=N], as latency.p50.ratio<=0.7"
@@ -73,7 +73,7 @@ def _bounded(text: str, sign: str) -> tuple[Metric, Bound]:
     """The metric and the bound that `latency.p50.ratio` and a sign name."""
     name, _, ending = text.strip().rpartition(".")
     if ending in BOUNDS and "-" in ending:  # the key of the config file
-        bound = ending
+        bound = BOUNDS[ending]
         if bound not in _ENDINGS[sign].values():
             raise Usage(f"{bound} goes with the other sign", f"write {text.strip()}{'><'[sign == '>']}=")
         return find_metric(name), bound
@@ -155,7 +155,7 @@ def read_table(table: object, where: Location, at: Mapping[str, Location]) -> tu
         raise refused(at.get("metric", where), error) from error
     level = _level(given.get("level", "error"), at.get("level", where))
     device, batch = _selected(given, where, at)
-    bounds = [key for key in BOUNDS if key in given]
+    bounds: list[Bound] = [bound for bound in BOUNDS.values() if bound in given]
     if not bounds and metric.name == "exact":
         return (Assertion("exact", "max", 1.0, "1", level, where, device, batch),)
     if not bounds:
@@ -179,10 +179,10 @@ def _metric(given: Mapping[str, Any]) -> Metric:
 
 
 def _level(value: object, where: Location) -> Level:
-    if value not in LEVELS:
+    if not isinstance(value, str) or value not in LEVELS:
         hint = did_you_mean(value, LEVELS) if isinstance(value, str) else f"write {', '.join(LEVELS)}"
         raise Usage(f"{where}: there is no level {value!r}", hint)
-    return value
+    return LEVELS[value]
 
 
 def _selected(

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from graphprune.engines.options import BuildOptions
 from graphprune.errors import Refused
+from graphprune.gate.outcome import Location
 from graphprune.json_values import plain
 from graphprune.metrics.paired import Paired
 from graphprune.profiling.result import Profile
@@ -82,10 +83,11 @@ class Proof:
         by: `interface` (inputs and outputs alone), `plan` (it equals the masked original) or `run` (it is the
             file that the run has written).
         source: the path of the plan or the record.
-        passed: whether it is.
+        passed: whether it is; that its distance is within the limit is seen to by the assertion `exact`.
         distance: the largest relative L2 distance of an output over the limit that rounding explains; None
             where nothing was compared.
         reason: what differs, in words.
+        where: where the plan or the record is named; None for the command line.
     """
 
     by: str
@@ -93,6 +95,7 @@ class Proof:
     passed: bool
     distance: float | None = None
     reason: str = ""
+    where: Location | None = None
 
 
 @dataclass(frozen=True)

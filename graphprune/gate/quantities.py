@@ -103,5 +103,8 @@ def read_quantity(value: object, quantity: Quantity) -> tuple[float, str]:
 
 
 def _kind(value: object) -> str:
-    names = {bool: "a boolean", list: "a list", dict: "a table", type(None): "empty"}
-    return names.get(type(value), f"a {type(value).__name__}")
+    if isinstance(value, bool):
+        return "a boolean"
+    if value is None:
+        return "empty"
+    return {"list": "a list", "dict": "a table"}.get(type(value).__name__, f"a {type(value).__name__}")
