@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from graphprune.errors import Usage
 from graphprune.nearest import did_you_mean
-from graphprune.options import Item, Option, build, options, write
+from graphprune.options import FALSE, TRUE, Item, Option, build, options, write
 from graphprune.passes.tabulate import Tabulate
 from graphprune.pipeline import run as run_pipeline
 from graphprune.registry import find
 from graphprune.state import Pass, State
 from graphprune.target import read_latency
+from graphprune.tiles import QUANTISED
 
 if TYPE_CHECKING:
     from graphprune.model import Model
@@ -40,7 +41,8 @@ OPTIONS: Mapping[str, tuple[Target, ...]] = {
     "samples": (("calibrate", "samples"),),
     "label-key": (("calibrate", "label-key"),),
     "compensate": (("compensate", "by"),),
-    "sparsify": (("sparsify", "pattern"),),
+    "sparsify": (("sparsify", "pattern"), ("permute", "pattern")),
+    "permute": (),
     "precision": (("cast", "to"),),
     "steps": (("advance", "steps"),),
     "plan": (("replay", "plan"),),
@@ -51,6 +53,7 @@ OPTIONS: Mapping[str, tuple[Target, ...]] = {
         ("verify", "seed"),
         ("calibrate", "seed"),
         ("tabulate", "seed"),
+        ("permute", "seed"),
         ("cast", "seed"),
         ("profile", "seed"),
     ),
@@ -58,6 +61,7 @@ OPTIONS: Mapping[str, tuple[Target, ...]] = {
         ("verify", "shape"),
         ("calibrate", "shape"),
         ("tabulate", "shape"),
+        ("permute", "shape"),
         ("cast", "shape"),
         ("profile", "shape"),
     ),
@@ -74,13 +78,21 @@ PRECISION = Option(
     "none",
     "the precision of the result: cast to 16 bits, or quantised on the calibration data",
 )
-"""An option that says which pass runs; the others set a field of one."""
+PERMUTE = Option(
+    "permute",
+    "permute",
+    bool,
+    False,
+    "before the pattern of --sparsify, put channels in an order of which it keeps more",
+)
+_SWITCHES = {each.name: each for each in (PRECISION, PERMUTE)}
+"""Options that say which passes run; the others set a field of one."""
 
 
 def option(name: str) -> Option:
     """The option called `name`, as the first pass that has it describes it."""
-    if name == PRECISION.name:
-        return PRECISION
+    if name in _SWITCHES:
+        return _SWITCHES[name]
     of, target = OPTIONS[name][0]
     return {option.name: option for option in options(find(of))}[target]
 
@@ -94,11 +106,14 @@ def passes(
     and an option of a pass that does not run.
     """
     precision = _precision(values.get("precision"), dashes)
+    values = _permuted(values, dashes)
     names = _names(values, depth, _REFINING[precision])
     if not set(_REFINING[precision]) <= set(names):
         raise Usage(f"{dashes}precision has no effect here", "a plan has none: prune to a model")
     values = {name: items for name, items in values.items() if name != "precision" or "cast" in names}
     values = {name: items for name, items in values.items() if name != "steps" or "advance" in names}
+    if "permute" in names:
+        del values["permute"]
     chosen: dict[str, dict[str, tuple[Item, ...]]] = {name: {} for name in names}
     labels: dict[str, dict[str, str]] = {name: {} for name in names}
     for name, items in values.items():
@@ -106,7 +121,7 @@ def passes(
             raise Usage(f"pruning has no option {name}", did_you_mean(name, OPTIONS))
         targets = [(of, target) for of, target in OPTIONS[name] if of in chosen]
         if not targets:
-            of = OPTIONS[name][0][0]
+            of = OPTIONS[name][0][0] if OPTIONS[name] else name
             hint = f"pass {of} does not run; leave {dashes}{name} out"
             if of in ("calibrate", "compensate") and "data" not in values:
                 hint = f"it works on calibration data: give {dashes}data"
@@ -117,6 +132,11 @@ def passes(
             chosen[of][target] = items
             labels[of][target] = f"{dashes}{name}"
     _aim(values, names, chosen)
+    if precision == "int8" and [item.text for item in chosen.get("select", {}).get("round-to", ())] == [
+        "auto"
+    ]:
+        # The weights that are looked at are those before they are quantised.
+        chosen["select"]["round-to"] = (Item(str(QUANTISED)),)
     made = tuple(build(find(name), chosen[name], labels[name]) for name in names)
     for one in made:
         if isinstance(one, Tabulate):
@@ -163,6 +183,22 @@ _REFINING: Mapping[str, tuple[str, ...]] = {
 """The passes after the surgery, by precision."""
 
 
+def _permuted(values: Mapping[str, tuple[Item, ...]], dashes: str) -> Mapping[str, tuple[Item, ...]]:
+    """The options without `permute` where it says no."""
+    if "permute" not in values:
+        return values
+    text = ",".join(item.text.lower() for item in values["permute"]) or "true"
+    if text not in TRUE | FALSE:
+        raise Usage(f"{dashes}permute is {text!r}", "expected true or false")
+    if text in FALSE:
+        return {name: items for name, items in values.items() if name != "permute"}
+    if "sparsify" not in values:
+        raise Usage(
+            f"{dashes}permute has no effect here", f"the order is for a pattern: give {dashes}sparsify 2:4"
+        )
+    return values
+
+
 def _precision(items: tuple[Item, ...] | None, dashes: str) -> str:
     text = "none" if items is None else ",".join(item.text for item in items)
     if text not in _REFINING:
@@ -196,6 +232,7 @@ def _names(
     cut = {"plan": (), "cut": ("cut",), "verify": ("cut", "verify")}[depth]
     mend = (
         *(("compensate",) if with_data and cut else ()),
+        *(("permute",) if "permute" in values and cut else ()),
         *(("sparsify",) if "sparsify" in values and cut else ()),
         *(refining if cut else ()),
         *(("profile",) if timed and cut else ()),
@@ -224,8 +261,8 @@ def prune(model: Model | Path | str, *, verify: bool = True, **values: object) -
 
     Options are those of `graphprune prune`, with underscores: `ratio`, `target`, `scope`, `importance`,
     `only`, `ignore`, `ratio_for`, `max_ratio`, `min_units`, `round_to`, `plan` (a path), `seed`, `shape`,
-    `rtol`, `atol`, `allow_noop`, `sparsify`, `precision`, with a target of latency `threads`, `gpu`, and with
-    calibration data `data`, `samples`, `label_key`, `compensate`, `steps`.
+    `rtol`, `atol`, `allow_noop`, `sparsify`, `permute`, `precision`, with a target of latency `threads`,
+    `gpu`, and with calibration data `data`, `samples`, `label_key`, `compensate`, `steps`.
 
     Raises `Usage` for a wrong option, `Refused` where nothing can be pruned, `Negative` where a target cannot
     be reached or the result is not exact.

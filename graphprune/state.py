@@ -42,7 +42,8 @@ class State:
         verification: how the smaller model compares with the masked one.
         compensated: the smaller model with weights that make up for what went.
         refined: the model after what follows the surgery: sparsity, precision.
-        stages: the model after each of the passes that made it smaller, by the name of the pass, in order.
+        stages: the model after each of the passes that changed its weights or types after the surgery, by the
+            name of the pass, in order.
         steps: the steps of pruning that were taken before the present one.
         facts: what passes want to tell the reader of the record of a run, by pass name; JSON values.
     """

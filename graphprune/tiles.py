@@ -10,5 +10,9 @@ take slower kernels."""
 FULL = {**MULTIPLES, 4: 16}
 """The same where a tile is full on every device: ONNX Runtime's blocks of floats are 16 wide with AVX-512,
 and 8 with AVX2."""
+QUANTISED = 16
+"""The same for a model that ONNX Runtime quantises: on a processor with AVX-512 VNNI the times of its int8
+convolutions rise in steps of 16 channels, and odd multiples of 16 are no worse than multiples of 32
+(`benchmarks/int8_widths.py`). TensorRT's int8 layout has 32."""
 FINE = 8
 """Numbers of channels that are worth timing apart."""

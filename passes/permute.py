@@ -82,4 +82,5 @@ class Permute:
         proof = verify(model, done, solution.shapes, sizes=sizes, seed=self.seed)
         demand_equal(proof, "the model before it was permuted")
         facts["distance"] = proof.worst.error
-        return state.refine(self.name, done.model, facts)
+        # It is no stage: neither a size nor an output changes.
+        return replace(state, refined=done.model, facts={**state.facts, self.name: facts})

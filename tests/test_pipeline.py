@@ -198,6 +198,51 @@ def test_the_options_of_pruning_reach_the_passes() -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
+        ({"sparsify": "2:4"}, "select{round-to=4},cut,verify,sparsify{pattern=2:4}"),
+        (
+            {"sparsify": "1:2", "permute": "", "seed": "3", "round-to": "8"},
+            "select{round-to=8},cut,verify{seed=3},permute{pattern=1:2 seed=3},sparsify{pattern=1:2}",
+        ),
+        (
+            {"sparsify": "2:4", "permute": "true", "precision": "fp16"},
+            "select{round-to=4},cut,verify,permute,sparsify{pattern=2:4},cast",
+        ),
+        ({"sparsify": "2:4", "permute": "no"}, "select{round-to=4},cut,verify,sparsify{pattern=2:4}"),
+        ({"permute": "false"}, "select,cut,verify"),
+    ],
+    ids=str,
+)
+def test_the_order_is_surgery_then_order_of_channels_then_pattern_then_precision(
+    options: dict[str, str], expected: str
+) -> None:
+    from graphprune.options import Item
+
+    chain = passes({name: (Item(text),) if text else () for name, text in options.items()})
+    assert show(chain).split(",score", 1)[1].split(",", 1)[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("precision", "asked", "given"),
+    [
+        ("int8", "auto", "round-to=16"),
+        ("int8", "32", "round-to=32"),
+        ("fp16", "auto", "round-to=auto"),
+        ("none", "auto", "round-to=auto"),
+    ],
+)
+def test_before_a_model_is_quantised_auto_rounds_to_what_was_measured(
+    precision: str, asked: str, given: str
+) -> None:
+    from graphprune.options import Item
+
+    options = {"precision": precision, "round-to": asked, "data": "random"}
+    chain = passes({name: (Item(text),) for name, text in options.items()})
+    assert f"select{{{given}}}" in show(chain)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
         ({}, "calibrate,score,select,cut,verify,compensate"),
         ({"target": "macs=0.5x"}, "calibrate,score,probe,select,cut,verify,compensate"),
         ({"target": "macs=0.5x", "scope": "local"}, "calibrate,score,select,cut,verify,compensate"),
@@ -222,6 +267,8 @@ def test_calibration_data_brings_in_the_passes_that_use_it(options: dict[str, st
         ({"ratio": 1.5}, "ratio is 1.5"),
         ({"verify": False, "rtol": 1e-3}, "rtol has no effect here"),
         ({"only": ["chanels"]}, "only is 'chanels'"),
+        ({"permute": True}, "permute has no effect here"),
+        ({"permute": "perhaps", "sparsify": "2:4"}, "permute is 'perhaps'"),
     ],
 )
 def test_python_refuses_a_wrong_option_in_the_words_of_the_command_line(

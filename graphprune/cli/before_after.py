@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from graphprune.cli.sparsity_tables import sparsity_tables
+from graphprune.cli.sparsity_tables import ordered, sparsity_tables
 from graphprune.cli.tables import Renderable, count, share, size, table, text
 from graphprune.compression import Stage
 from graphprune.record import Agreement, Calibrated, Figures, Latency, Proof, Record
@@ -39,11 +39,14 @@ def tables(record: Record) -> Iterable[Renderable]:
         yield text(f"In {len(record.notes)} groups {next(iter(record.notes.values()))}.")
     if record.calibrated is not None:
         yield text(_calibrated(record.calibrated))
+    order = cast("Mapping[str, Any] | None", record.facts.get("permute"))
+    if order is not None:
+        yield text(ordered(order))
     sparse = cast("Mapping[str, Any] | None", record.facts.get("sparsify"))
     if sparse is not None:
         yield from sparsity_tables(sparse)
     agreement = record.agreement
-    if record.verification is not None or record.after is not None or not record.stages:
+    if record.verification is not None or record.after is not None or not (record.stages or order):
         rewritten = agreement is not None and agreement.kept
         yield text(proven(record.verification, rewritten=rewritten, refined=bool(record.stages)))
     if agreement is not None:

@@ -16,6 +16,20 @@ def sparsity_tables(facts: Mapping[str, Any]) -> Iterable[Renderable]:
     yield text(speed(facts))
 
 
+def ordered(facts: Mapping[str, Any]) -> str:
+    """The sentence on an order of channels, from the facts of the pass `permute`."""
+    total = facts["magnitude"] or 1.0
+    before, after = (f"{100 * facts[key] / total:.1f} %" for key in ("kept_before", "kept_after"))
+    if "distance" not in facts:
+        return f"No order of channels keeps more: {facts['pattern']} keeps {before} of the magnitude."
+    orders = sum(kept["after"] > kept["before"] for kept in facts["groups"].values())
+    return (
+        f"Channels put in another order in {orders} group{'' if orders == 1 else 's'}: of the magnitude that "
+        f"may have it, {facts['pattern']} keeps {after}, and {before} without. What the model computes "
+        f"stays: relative L2 distance {facts['distance']:.1e}."
+    )
+
+
 def _row(layer: Mapping[str, Any]) -> tuple[object, ...]:
     kept = f"{100 * layer['kept']:.1f} %" if "kept" in layer else ""
     size = (layer["channels"] or "", layer["outputs"] or "")

@@ -49,6 +49,22 @@ def test_prune_ends_with_the_pattern(model: Path, call: Any) -> None:
     assert holds(written["v"], 0, Pattern(2, 4))
 
 
+def test_prune_cuts_orders_and_sets_the_pattern_in_one_command(model: Path, call: Any) -> None:
+    code, out, err = call("prune model.onnx -o out.onnx --ratio 0.25 --sparsify 2:4 --permute --seed 1")
+    assert (code, err) == (0, "")
+    words = " ".join(out.split())
+    assert "Channels put in another order in 1 group: of the magnitude that may have it, 2:4 keeps" in words
+    assert " permute " not in words
+    code, out, _ = call(
+        "prune model.onnx --dry-run --ratio 0.25 --sparsify 2:4 --permute --output-format json"
+    )
+    record = json.loads(out)
+    assert [stage["name"] for stage in record["stages"]] == ["original", "cut", "sparsify"]
+    assert record["facts"]["permute"]["kept_after"] > record["facts"]["permute"]["kept_before"]
+    written = weights(load(model.parent / "out.onnx"))
+    assert holds(written["v"], 0, Pattern(2, 4))
+
+
 def test_channels_are_put_in_an_order_first(model: Path, call: Any) -> None:
     code, out, err = call("sparsify model.onnx -o out.onnx --permute --output-format json --seed 3")
     assert (code, err) == (0, "")
@@ -69,6 +85,7 @@ REFUSED = {
     ),
     "no-pattern": ("sparsify model.onnx --dry-run --pattern 5", 2, "the pattern is '5'"),
     "no-order": ("sparsify model.onnx --dry-run --permute --sparsity 0.5", 2, "--permute has no effect here"),
+    "an-order-for-nothing": ("prune model.onnx --dry-run --permute", 2, "--permute has no effect here"),
     "not-a-number": ("sparsify model.onnx --dry-run --sparsity half", 2, "--sparsity is 'half'"),
     "no-length": ("sparsify model.onnx --dry-run --pattern 3:5", 3, "no weight can be made sparse"),
     "a-plan": ("prune model.onnx --plan-only plan.json --sparsify 2:4", 2, "--sparsify has no effect here"),
