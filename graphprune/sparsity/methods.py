@@ -28,8 +28,8 @@ Method = Literal["magnitude", "wanda", "sparsegpt"]
 Numbers = NDArray[np.float64]
 DAMPING = 0.01
 """What is added to the diagonal of H, as a share of its mean: that of the paper."""
-DAMPINGS = (DAMPING, 0.1, 1.0)
-"""What is tried where data is scarce: the one with which one half of it predicts the other best."""
+DAMPINGS = tuple(DAMPING / 4 * 4**power for power in range(6))
+"""What is tried where weights are moved: the one with which one half of the data predicts the other best."""
 _BLOCK = 128
 """Columns between two updates of all that are to come (the paper's B)."""
 
@@ -75,7 +75,6 @@ def sparsegpt(
     taps: int,
     pattern: Pattern | None,
     sparsity: float,
-    damping: float = DAMPING,
 ) -> Numbers:
     """Return W with zeros, and the rest moved so that X W changes least; arguments as of `wanda`.
 
@@ -86,7 +85,7 @@ def sparsegpt(
     of = 1 if pattern is None else pattern.of
     turn = order(columns // taps, taps, of)
     rows = w.T[:, turn].copy()
-    factor = _factor(gram[np.ix_(turn, turn)], damping)
+    factor = _factor(gram[np.ix_(turn, turn)])
     step = -(-_BLOCK // of) * of
     for start in range(0, columns, step):
         stop = min(start + step, columns)
@@ -110,10 +109,10 @@ def sparsegpt(
     return out
 
 
-def _factor(gram: Numbers, damping: float) -> Numbers:
-    """Return the upper Cholesky factor U of (H + damping)^-1 = U'U."""
+def _factor(gram: Numbers) -> Numbers:
+    """Return the upper Cholesky factor U of (H + damping)^-1 = U'U, with the paper's damping."""
     pushed = gram.copy()
-    pushed.flat[:: len(gram) + 1] += damping * float(np.trace(gram)) / len(gram)
+    pushed.flat[:: len(gram) + 1] += DAMPING * float(np.trace(gram)) / len(gram)
     inverse = np.linalg.inv(pushed)
     return np.asarray(np.linalg.cholesky((inverse + inverse.T) / 2).T, np.float64)
 
@@ -133,7 +132,10 @@ def corrected(w: Numbers, gram: Numbers, cross: Numbers, damping: float = DAMPIN
 
 
 def damping_of(w: Numbers, grams: Numbers, crosses: Numbers) -> float:
-    """Return the damping with which the weights from one half of the data serve the other half best.
+    """Return the damping for all the data: half of that with which one half of it serves the other best.
+
+    What data cannot tell from noise falls with its amount, and so does the pull that is right (ridge
+    regression: noise variance over rows). Twice the rows of a half want half of its damping.
 
     Args:
         w: the weight, [columns, outputs].
@@ -146,4 +148,4 @@ def damping_of(w: Numbers, grams: Numbers, crosses: Numbers) -> float:
         for train, test in ((0, 1), (1, 0)):
             new = corrected(w, grams[train], crosses[train], damping)
             errors[damping] += float(np.sum(new * (grams[test] @ new - 2 * crosses[test])))
-    return min(errors, key=lambda each: errors[each])
+    return min(errors, key=lambda each: errors[each]) / 2

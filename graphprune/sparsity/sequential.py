@@ -32,6 +32,8 @@ from graphprune.sparsity.methods import Method, Numbers
 from graphprune.sparsity.patterns import Pattern
 
 Batches = Callable[[], Iterable[Feeds]]
+SCARCE = 0.1
+"""The damping where there is one batch only, so that no half can be held against the other."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _sums(
             each -= x_total[:, :, None] * x_total[:, None, :]
         for each in (cross, *crosses):
             each -= x_total[:, :, None] * y_total[:, None, :]
-    dampings = [methods.DAMPINGS[1]] * new.blocks
+    dampings = [SCARCE] * new.blocks
     if aim.method == "sparsegpt" and rows.all():
         w = matrix(new)[0]
         dampings = [methods.damping_of(w[b], grams[:, b], crosses[:, b]) for b in range(new.blocks)]
@@ -217,4 +219,4 @@ def _block(w: Numbers, sums: _Sums, block: int, taps: int, aim: Aim) -> Numbers:
     if aim.method == "wanda":
         return methods.wanda(w, gram, taps, aim.pattern, aim.sparsity)
     moved = methods.corrected(w, gram, sums.cross[block], damping)
-    return methods.sparsegpt(moved, gram, taps, aim.pattern, aim.sparsity, damping)
+    return methods.sparsegpt(moved, gram, taps, aim.pattern, aim.sparsity)
