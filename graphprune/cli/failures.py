@@ -10,6 +10,9 @@ import traceback
 import click
 
 from graphprune.errors import GraphpruneError
+from graphprune.printable import printable
+
+__all__ = ["BROKEN_PIPE", "BUG", "INTERRUPTED", "REPORT", "Interrupted", "explain", "printable", "report"]
 
 BUG = 70
 INTERRUPTED = 130
@@ -84,8 +87,3 @@ def _explain_system(error: OSError) -> tuple[str, str, int]:
         hints.get(error.errno or 0, "see that the path can be used"),
         4,
     )
-
-
-def printable(text: str) -> str:
-    """`text` on one line, with characters that would steer a terminal written as escapes."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
