@@ -20,7 +20,7 @@ from graphprune.pipeline import run
 from graphprune.pruning import start
 from graphprune.registry import find
 from graphprune.solution import Applied, Solution
-from graphprune.state import made
+from graphprune.state import State, made
 
 if TYPE_CHECKING:
     from graphprune.model import Model
@@ -143,7 +143,16 @@ def inspect(model: Model | Path | str) -> Inspection:
 
     Raises `Refused` where it is no valid model.
     """
-    state = run([find("fold")(), find("group")()], start(model))
+    return facts(solved(model))
+
+
+def solved(model: Model | Path | str) -> State:
+    """Return the state of `model` with its groups; raises `Refused` where it is no valid model."""
+    return run([find("fold")(), find("group")()], start(model))
+
+
+def facts(state: State) -> Inspection:
+    """What the model of a state with groups consists of."""
     source, solution = state.original.source, made(state.solution, "solution")
     whole = cost(solution)
     return Inspection(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from graphprune import runs
 from graphprune.cli.common import Verb, emit, listen, shared
 from graphprune.errors import Usage
 from graphprune.nearest import did_you_mean
+from graphprune.state import made
 
-PARTS = ("groups", "pinned", "layers", "weights", "ops", "shapes")
+PARTS = ("groups", "pinned", "layers", "weights", "ops", "shapes", "map")
 
 
 @click.command(cls=Verb)
@@ -23,11 +26,33 @@ PARTS = ("groups", "pinned", "layers", "weights", "ops", "shapes")
     help="What to list (default: the groups, and why the other axes are pinned, in short).",
 )
 @click.option("--group", metavar="NAME", help="Every place where this group stands.")
+@click.option(
+    "--plan",
+    "plan_path",
+    type=click.Path(path_type=Path),
+    help="What stays, for --show map and --node-data: a file that `prune --save-plan` wrote.",
+)
+@click.option(
+    "--node-data",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Write files there that colour the graph in Model Explorer.",
+)
+@click.option(
+    "--profile",
+    type=click.Path(path_type=Path),
+    help="Latency for --node-data: what `profile --per-layer --export-json` wrote.",
+)
+@click.option("--force", is_flag=True, help="Overwrite what is there.")
 @shared
 def command(
     model: Path,
     show: tuple[str, ...],
     group: str | None,
+    plan_path: Path | None,
+    node_data: Path | None,
+    profile: Path | None,
+    force: bool,
     output_format: str,
     quiet: bool,
     verbose: bool,
@@ -46,19 +71,37 @@ def command(
         if part not in PARTS:
             raise Usage(f"there is no part {part} to show", did_you_mean(part, PARTS))
 
-    from graphprune.inspection import inspect
+    if profile is not None and node_data is None:
+        raise Usage("--profile tells node data what takes how long", "give --node-data FOLDER")
+    if plan_path is not None and node_data is None and "map" not in parts:
+        raise Usage("--plan tells the map and node data what stays", "give --show map or --node-data FOLDER")
 
-    found = inspect(model)
-    known = {facts.name: facts for facts in found.groups}
+    from graphprune.cli import node_data_files
+    from graphprune.graph_view.groups import groups_of, view
+    from graphprune.inspection import facts, solved
+
+    state = node_data_files.planned(solved(model), plan_path)
+    found = facts(state)
+    known = {each.name: each for each in found.groups}
     if group is not None and group not in known:
         raise Usage(f"the model has no group {group}", did_you_mean(group, known))
+    runs.attach("groups", lambda: groups_of(state))
+    files = node_data_files.write(state, node_data, profile, force) if node_data else ()
     if quiet and output_format != "json":
         return
 
     from graphprune.cli import inspection_tables as tables
 
-    if group is not None:
-        chosen = known[group]
-        emit({"version": 1, "group": asdict(chosen)}, output_format, lambda: tables.one(chosen))
-    else:
-        emit(found.to_dict(), output_format, lambda: tables.overview(found, parts))
+    written = {"node_data": [str(path) for path in files]} if files else {}
+
+    def shown() -> Iterator[object]:
+        if group is not None:
+            yield from tables.one(known[group])
+        else:
+            solution = made(state.solution, "solution")
+            yield from tables.overview(found, parts, lambda: view(solution, state.plan))
+        if files:
+            yield from node_data_files.told(model, files)
+
+    chosen = {"version": 1, "group": asdict(known[group])} if group is not None else found.to_dict()
+    emit({**chosen, **written}, output_format, shown)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from graphprune.cli.tables import Renderable, count, size, table, text
+from graphprune.graph_view.groups import GraphView
+from graphprune.graph_view.picture import picture
+from graphprune.graph_view.text_map import LEGEND, lines
 from graphprune.inspection import Dims, GroupFacts, Inspection, Port
 
+MAP_COLUMNS = 40
+"""What a map has room for beside the names."""
 
-def overview(found: Inspection, parts: Sequence[str]) -> Iterator[Renderable]:
-    """The summary, then the parts that were asked for, or the groups and the reasons in short."""
+
+def overview(found: Inspection, parts: Sequence[str], view: Callable[[], GraphView]) -> Iterator[Renderable]:
+    """The summary, then the parts that were asked for, or the groups and the reasons in short.
+
+    `view` is for the map.
+    """
     yield from _summary(found)
     listed = {
         "groups": _groups,
@@ -21,7 +30,7 @@ def overview(found: Inspection, parts: Sequence[str]) -> Iterator[Renderable]:
     }
     for part in parts or ("groups",):
         yield text("")
-        yield from listed[part](found)
+        yield from _map(view()) if part == "map" else listed[part](found)
     if not parts:
         yield text("")
         yield from _reasons(found)
@@ -127,6 +136,21 @@ def _operators(found: Inspection) -> Iterator[Renderable]:
 
 def _shapes(found: Inspection) -> Iterator[Renderable]:
     yield table(("tensor", "shape"), [(name, shown(dims)) for name, dims in found.shapes.items()])
+
+
+def _map(view: GraphView) -> Iterator[Renderable]:
+    """The groups across the graph; what stays of them where there is a plan."""
+    drawn = picture(view, MAP_COLUMNS)
+    if not drawn.rows:
+        yield text("No group can be pruned.")
+        return
+    rows = [
+        (row.label, row.kind, row.before, *([row.after] if view.planned else []), cells)
+        for row, cells in lines(drawn)
+    ]
+    heads = ("group", "kind", "units#", *(["stay#"] if view.planned else []), "nodes with weights, in order")
+    yield table(heads, rows)
+    yield text(LEGEND if view.planned else "█ a node with weights that have the group's units")
 
 
 def _sizes(groups: Iterable[GroupFacts]) -> str:

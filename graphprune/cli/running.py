@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphprune import hooks, pipeline
+from graphprune import hooks, pipeline, runs
 from graphprune.cli.common import emit
 from graphprune.cli.progress_bar import progress_bar
 from graphprune.cli.score_tables import score_tables
@@ -50,6 +50,7 @@ def execute(job: Job, *more: Hook) -> None:
         state = pipeline.run(job.passes, before, (hooks.tell, times, watch, *more))
         judged = _judge(job.judging, data, state) if job.judging else None
     _write(job, state)
+    _keep_groups(state)
     done = record(job.passes, state)
     result = {
         **done.to_dict(),
@@ -72,6 +73,12 @@ def execute(job: Job, *more: Hook) -> None:
             yield before_after.times(times.seconds)
 
     emit(result, job.output_format, tables)
+
+
+def _keep_groups(state: State) -> None:
+    from graphprune.graph_view.groups import groups_of
+
+    runs.attach("groups", lambda: groups_of(state))
 
 
 def _judge(judging: Judging, data: Data | None, state: State) -> Judged:

@@ -10,8 +10,9 @@ A chart takes `Picture.rows` for one axis (`label` is short, `name` is for the h
 the list `Picture.cells` or, for a heat map, `Picture.matrix()`: one list a row of shares from 0 to 1, None
 where there is no cell. `Row.first` and `Row.last` are the columns to draw a line between.
 
-What repeats the column before it (a norm behind its convolution) is merged into it. Where there still are
-more columns than wanted, neighbours are merged; where there are more rows, neighbours of one kind are.
+A node that has nothing but one value for each unit (a norm, a bias) is merged into the column before it where
+that has its groups. Where there still are more columns than wanted, neighbours are merged; where there are
+more rows, neighbours of one kind are.
 """
 
 from __future__ import annotations
@@ -144,13 +145,15 @@ def _rows(found: Sequence[int], groups: Sequence[Group], most: int) -> list[tupl
 def _columns(groups: Sequence[Group], bunches: Sequence[Sequence[int]], most: int) -> list[tuple[int, ...]]:
     """The nodes of each column."""
     rows: dict[int, set[int]] = {}
+    multiplies: set[int] = set()
     for row, bunch in enumerate(bunches):
         for at in bunch:
+            multiplies.update(groups[at].makers, groups[at].users)
             for node in groups[at].nodes:
                 rows.setdefault(node, set()).add(row)
     found: list[list[int]] = []
     for node in sorted(rows):
-        if found and rows[node] <= rows[found[-1][0]]:
+        if found and node not in multiplies and rows[node] <= rows[found[-1][0]]:
             found[-1].append(node)
         else:
             found.append([node])
