@@ -14,6 +14,7 @@ from graphprune.errors import Environment, GraphpruneError, Negative, Refused, U
 
 if TYPE_CHECKING:
     from graphprune.engines.options import BuildOptions
+    from graphprune.engines.store import Entry
     from graphprune.engines.targets import Outcome
 
 _BYTES = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
@@ -173,10 +174,28 @@ def _tables(done: Sequence[Outcome]) -> Iterator[object]:
         rows.append((target, size(entry.bytes), f"{entry.seconds:.2f}", came))
     yield table(("target", "size#", "seconds#", ""), rows)
     for outcome in done:
+        if outcome.entry is not None and outcome.entry.options.get("sparse"):
+            yield text(f"{outcome.target}: {_sparsity(outcome.entry)}")
         if outcome.refusal is not None:
             yield text(f"{outcome.target}: {outcome.refusal.what}")
         if outcome.saved is not None:
             yield text(f"{outcome.target} is in {outcome.saved}")
+
+
+def _sparsity(entry: Entry) -> str:
+    """The sentence on sparse kernels."""
+    found = entry.sparsity
+    if found is None and entry.library == "TensorRT-RTX":
+        return (
+            "TensorRT-RTX chooses kernels when the engine is loaded; the build says nothing of sparse ones."
+        )
+    if found is None:
+        return f"{entry.library} says nothing of sparse kernels."
+    eligible, picked = (
+        f"{count} ({', '.join(names)})" if names else str(count)
+        for count, names in ((found.eligible, found.eligible_layers), (found.picked, found.picked_layers))
+    )
+    return f"Layers that are eligible for sparse kernels: {eligible}; that got them: {picked}."
 
 
 def _is_model(error: GraphpruneError) -> bool:

@@ -91,6 +91,7 @@ def build(
             target=made.target,
             options=_words(options, made.ranges),
             seconds=round(done.seconds, 3),
+            sparsity=done.sparsity,
         )
         store.keep(made.key, entry, built)
         tell(100, 100)

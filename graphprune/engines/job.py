@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from graphprune.engines.options import Range
+from graphprune.engines.sparsity import Sparsity
 
 Failure = Literal["parse", "build", "usage", "environment"]
 
@@ -41,7 +42,7 @@ class Progress(msgspec.Struct, tag="progress", frozen=True):
 
 
 class Said(msgspec.Struct, tag="said", frozen=True):
-    """A message of TensorRT: `INFO`, `WARNING`, `ERROR` or `INTERNAL_ERROR`, and its text."""
+    """A message of TensorRT: `VERBOSE`, `INFO`, `WARNING`, `ERROR` or `INTERNAL_ERROR`, and its text."""
 
     severity: str
     text: str
@@ -67,9 +68,10 @@ class Failed(msgspec.Struct, tag="failed", frozen=True):
 
 
 class Done(msgspec.Struct, tag="done", frozen=True):
-    """The engine is there, built within so many seconds."""
+    """The engine is there, built within so many seconds; what TensorRT said of sparsity, if anything."""
 
     seconds: float
+    sparsity: Sparsity | None = None
 
 
 Event = Progress | Said | Failed | Done

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from graphprune.engines.sparsity import Sparsity
 from graphprune.user_cache import private_folder, trim
 
 MOST = 8 << 30
@@ -33,6 +34,7 @@ class Entry(msgspec.Struct, frozen=True):
         target: what it was built for: a GPU, or as `SM86` a compute capability.
         options: what was asked for, by the names of `BuildOptions`.
         seconds: what the build took.
+        sparsity: what TensorRT said of sparse weights; None where it said nothing.
     """
 
     sha256: str
@@ -43,6 +45,7 @@ class Entry(msgspec.Struct, frozen=True):
     target: str
     options: dict[str, object]
     seconds: float
+    sparsity: Sparsity | None = None
 
 
 @contextmanager

@@ -42,7 +42,7 @@ class Outcome:
         return {
             "target": self.target,
             "build": self.build + 1,
-            "entry": None if entry is None else msgspec.structs.asdict(entry),
+            "entry": None if entry is None else msgspec.to_builtins(entry),
             "cached": self.cached,
             "saved": None if self.saved is None else str(self.saved),
             "refusal": refusal and {"what": refusal.what, "hint": refusal.hint, "code": refusal.code},

@@ -22,6 +22,7 @@ from graphprune.engines.job import Done, Event, Failed, Failure, Job, Progress, 
 from graphprune.engines.libraries import TensorRT, library, load
 from graphprune.engines.messages import logger
 from graphprune.engines.phases import Phases
+from graphprune.engines.sparsity import PREFIX, said
 from graphprune.errors import Environment, GraphpruneError, Usage
 from graphprune.user_cache import read_bytes, write_bytes
 
@@ -59,7 +60,14 @@ def work(job: Job, tell: Tell) -> Event:
     try:
         trt = load(library(job.backend))
         begun = time.perf_counter()
-        log = logger(trt, lambda severity, text: tell(Said(severity, text)), errors)
+        told: list[str] = []
+
+        def listen(severity: str, text: str) -> None:
+            if text.startswith(PREFIX):
+                told.append(text)
+            tell(Said(severity, text))
+
+        log = logger(trt, listen, errors)
         build = builder(trt, log)
         network, parser = parsed(trt, build, log, job.model)
         config = configured(trt, build, network, job)
@@ -76,7 +84,7 @@ def work(job: Job, tell: Tell) -> Event:
             file.write(plan)
         if timings is not None and job.timing_cache is not None:
             _keep(config, timings, Path(job.timing_cache), tell)
-        return Done(time.perf_counter() - begun)
+        return Done(time.perf_counter() - begun, said(told))
     except Unparsed as refusal:
         return Failed("parse", "\n".join(errors), faults=refusal.faults)
     except GraphpruneError as error:

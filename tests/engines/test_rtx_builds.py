@@ -158,3 +158,14 @@ def test_tensorrt_itself_says_how_to_install_it() -> None:
     with pytest.raises(Environment) as refusal:
         build(from_proto(network("residual")), "trt", BuildOptions())
     assert refusal.value.hint == "pip install graphprune[trt]"
+
+
+def test_of_sparsity_a_build_of_tensorrt_rtx_says_nothing() -> None:
+    sparse = graphprune.run(from_proto(network("convolutions")), "fold,group,sparsify").result
+    done = [
+        build(sparse, "trt-rtx", BuildOptions(capability=86, sparse=asked)).entry for asked in (True, False)
+    ]
+    assert [entry.sparsity for entry in done] == [None, None]
+    assert done[0].options == {"sparse": True}
+    # The kernels are chosen when the engine is loaded, so that the flag changes no byte worth speaking of.
+    assert abs(done[0].bytes - done[1].bytes) < 0.01 * done[0].bytes
