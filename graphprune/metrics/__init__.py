@@ -96,18 +96,24 @@ METRICS: Mapping[str, Kind] = {
             False,
             True,
             "classes that both models choose",
-            lambda o: Share(_agreement, o, compares=True),
+            lambda o: Share("agreement", _agreement, o, compares=True),
         ),
-        Kind("cosine", False, True, "cosine between both outputs", lambda o: Mean(cosines, o)),
-        Kind("mse", False, False, "mean squared difference", lambda o: Mean(squared_errors, o)),
-        Kind("kl", False, False, "KL divergence from the original, in nats", lambda o: Mean(divergences, o)),
+        Kind("cosine", False, True, "cosine between both outputs", lambda o: Mean("cosine", cosines, 1.0, o)),
+        Kind("mse", False, False, "mean squared difference", lambda o: Mean("mse", squared_errors, 0.0, o)),
+        Kind(
+            "kl",
+            False,
+            False,
+            "KL divergence from the original, in nats",
+            lambda o: Mean("kl", divergences, 0.0, o),
+        ),
         Kind("spearman", True, True, "rank correlation with the labels", Ranks),
     )
 }
 
 
 def _share(k: int, output: int) -> Share:
-    return Share(partial(_top, k), output, compares=False)
+    return Share(f"top{k}", partial(_top, k), output, compares=False)
 
 
 def open_metric(text: str) -> Kind:

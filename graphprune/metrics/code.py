@@ -2,8 +2,9 @@
 
 `func(reference, candidate, targets)` gets the lists of outputs of both models for a batch and its labels
 (None where the data has none), and returns a number for the batch or one for every sample; the metric is the
-mean over samples. For what is no mean, name a class: an instance is made without arguments, sees every batch
-through `update(reference, candidate, targets)`, and `value()` returns a number.
+mean over samples, with an interval where every sample has its number. For what is no mean, name a class: an
+instance is made without arguments, sees every batch through `update(reference, candidate, targets)`, and
+`value()` returns a number.
 
 `needs_labels` (False) and `higher_is_better` (True) may be set as attributes of the function or class.
 """
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import Usage
+from graphprune.metrics.paired import Paired
 from graphprune.metrics.tally import Metric, Outputs, Score, counted, demanded
 from graphprune.user_code import Code, blamed, load_code
 
@@ -38,7 +40,7 @@ class CodeMetric:
         """Begin a count; the code sees all outputs, whatever `output` is."""
         if isinstance(self.code.function, type):
             return _Instance(self.code, self.needs_labels)
-        return _Function(self.code, self.needs_labels)
+        return _Function(self)
 
 
 def code_metric(text: str, default: str) -> CodeMetric:
@@ -57,14 +59,15 @@ def code_metric(text: str, default: str) -> CodeMetric:
 
 
 class _Function:
-    def __init__(self, code: Code, needs_labels: bool) -> None:
-        self._code = code
-        self._needs_labels = needs_labels
+    def __init__(self, metric: CodeMetric) -> None:
+        self._metric = metric
+        self._code = metric.code
         self._sum = 0.0
         self._count = 0
+        self._values: list[float] | None = []  # None once a batch of several samples has only one number
 
     def update(self, reference: Outputs, candidate: Outputs, targets: NDArray[Any] | None) -> None:
-        targets = demanded(targets) if self._needs_labels else targets
+        targets = demanded(targets) if self._metric.needs_labels else targets
         count = len(targets) if targets is not None else len(np.atleast_1d(reference[0]))
         with blamed(self._code.path):
             result = self._code.function(list(reference), list(candidate), targets)
@@ -76,9 +79,18 @@ class _Function:
             )
         self._sum += float(values.sum()) if values.ndim else float(values) * count
         self._count += count
+        if self._values is not None and (values.ndim or count == 1):
+            self._values += values.reshape(-1).tolist()
+        else:
+            self._values = None
 
     def value(self) -> Score:
-        return Score(self._sum / counted(self._count), None, self._count)
+        mean = self._sum / counted(self._count)
+        if self._values is None:
+            return Score(mean, None, self._count)
+        better = self._metric.higher_is_better
+        paired = Paired(str(self._code.where), better, "mean", candidate=tuple(self._values))
+        return Score(mean, None, self._count, paired=paired)
 
 
 class _Instance:

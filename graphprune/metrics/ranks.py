@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import Usage
+from graphprune.metrics.paired import Paired
 from graphprune.metrics.scores import Floats, cosines, flat, rank_correlation
 from graphprune.metrics.tally import Outputs, Score, demanded, pair
 
@@ -46,7 +47,17 @@ class Ranks:
         if count < 2:
             raise Usage("a rank correlation needs two samples or pairs", "give more data")
         reference, candidate, labels = np.concatenate(self._said).T
-        return Score(rank_correlation(candidate, labels), rank_correlation(reference, labels), count)
+        said: list[list[float]] = [reference.tolist(), candidate.tolist(), labels.tolist()]
+        paired = Paired(
+            "spearman",
+            True,
+            "rank",
+            original=tuple(said[0]),
+            candidate=tuple(said[1]),
+            labels=tuple(said[2]),
+        )
+        found = rank_correlation(candidate, labels), rank_correlation(reference, labels)
+        return Score(*found, count, paired=paired)
 
 
 def _paired(said: Floats) -> Floats:

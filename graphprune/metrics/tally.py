@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import Negative, Usage
+from graphprune.metrics.counts import Counts
 from graphprune.metrics.paired import ClassScore, Paired
 from graphprune.metrics.scores import Bools, Floats, Ints
 
@@ -57,21 +58,27 @@ class Metric(Protocol):
 class Mean:
     """The mean over samples of a number for each, made of both models' outputs."""
 
-    def __init__(self, measure: Callable[[NDArray[Any], NDArray[Any]], Floats], output: int) -> None:
+    def __init__(
+        self, name: str, measure: Callable[[NDArray[Any], NDArray[Any]], Floats], perfect: float, output: int
+    ) -> None:
+        """`perfect` is the number of a model beside itself, the best that there is."""
+        self._name = name
         self._measure = measure
+        self._perfect = perfect
         self._output = output
-        self._sum = 0.0
-        self._count = 0
+        self._values: list[Floats] = []
 
     def update(self, reference: Outputs, candidate: Outputs, targets: NDArray[Any] | None) -> None:
         a, b = pair(reference, candidate, self._output)
         with np.errstate(all="ignore"):  # what is not finite shows in the score
-            values = self._measure(a, b)
-        self._sum += float(values.sum())
-        self._count += len(values)
+            self._values.append(self._measure(a, b))
 
     def value(self) -> Score:
-        return Score(self._sum / counted(self._count), None, self._count)
+        values = np.concatenate([np.zeros(0), *self._values])
+        mean = float(values.sum()) / counted(len(values))
+        found: list[float] = values.tolist()
+        paired = Paired(self._name, self._perfect > 0, "mean", self._perfect, candidate=tuple(found))
+        return Score(mean, None, len(values), paired=paired)
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,7 @@ class Share:
 
     def __init__(
         self,
+        name: str,
         judge: Callable[[NDArray[Any], NDArray[Any], NDArray[Any] | None, int], Judged],
         output: int,
         *,
@@ -98,36 +106,27 @@ class Share:
 
         `compares` says that the original is right by definition, so that it has no score of its own.
         """
+        self._name = name
         self._judge = judge
         self._output = output
         self._compares = compares
         self._samples = 0
-        self._counts = np.zeros((4, 0), np.int64)
+        self._counts = Counts()
 
     def update(self, reference: Outputs, candidate: Outputs, targets: NDArray[Any] | None) -> None:
         a, b = pair(reference, candidate, self._output)
         judged = self._judge(a, b, targets, self._samples)
         self._samples += len(a)
-        right = judged.reference, judged.candidate, judged.reference & judged.candidate
-        counts = np.stack(
-            [
-                np.bincount(judged.labels[mask], minlength=judged.classes)
-                for mask in (np.ones_like(right[0]), *right)
-            ]
-        )
-        missing = counts.shape[1] - self._counts.shape[1]
-        if missing > 0:
-            self._counts = np.pad(self._counts, ((0, 0), (0, missing)))
-        self._counts[:, : counts.shape[1]] += counts
+        self._counts.add(judged.labels, judged.reference, judged.candidate, judged.classes, len(a))
 
     def value(self) -> Score:
-        total, reference, candidate, _ = (int(number) for number in self._counts.sum(axis=1))
-        classes = tuple(
-            ClassScore(label, *(int(number) for number in self._counts[:, label]))
-            for label in np.flatnonzero(self._counts[0]).tolist()
-        )
+        total, reference, candidate = self._counts.totals
+        classes = self._counts.classes()
+        spread, by_class = self._counts.spreads()
+        perfect = 1.0 if self._compares else None
+        paired = Paired(self._name, True, "share", perfect, classes, spread, by_class)
         own = None if self._compares else reference / counted(total)
-        return Score(candidate / counted(total), own, total, classes)
+        return Score(candidate / counted(total), own, total, classes, paired)
 
 
 def pair(reference: Outputs, candidate: Outputs, output: int) -> tuple[NDArray[Any], NDArray[Any]]:

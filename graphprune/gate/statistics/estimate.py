@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-LEVEL = 0.95
-"""Of the intervals."""
+BEYOND = 0.025
+"""The probability that an interval leaves to either side: intervals are of 95 %."""
 
 Decision = Literal["pass", "fail", "inconclusive"]
 

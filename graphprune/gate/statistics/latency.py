@@ -6,12 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from graphprune.backends import Numbers
 from graphprune.gate.outcome import Bound
-from graphprune.gate.statistics.estimate import Estimate
+from graphprune.gate.statistics.blocks import draw, interval, means, often, percentiles
+from graphprune.gate.statistics.estimate import BEYOND, Estimate
 from graphprune.profiling.paired import Blocks
+from graphprune.profiling.summary import least_runs
 
 Statistic = float | Literal["mean"]
 """A percentile from 0 to 100, or the mean."""
+_EARLY = 0.00135
+"""The probability beyond three standard errors."""
 
 
 @dataclass(frozen=True)
@@ -35,26 +42,109 @@ class LatencyLimit:
 
 def too_few(blocks: Blocks, statistic: Statistic, model: int = 1) -> str:
     """Return why this statistic is not taken from so few runs; empty where there are enough."""
-    raise NotImplementedError(blocks, statistic, model)
+    if statistic == "mean":
+        return ""
+    needed, runs = least_runs(statistic), len(blocks.all(model))
+    if runs >= needed:
+        return ""
+    return f"p{statistic:g} takes {needed} runs at least, there are {runs}"
 
 
 def latency_ratio(
-    blocks: Blocks, statistic: Statistic, seed: int = 0, *, model: int = 1, reference: int = 0
+    blocks: Blocks,
+    statistic: Statistic,
+    seed: int = 0,
+    *,
+    model: int = 1,
+    reference: int = 0,
+    beyond: float = BEYOND,
 ) -> Estimate | None:
-    """Return the latency of `model` over that of `reference`; None where there are `too_few` runs."""
-    raise NotImplementedError(blocks, statistic, seed, model, reference)
+    """Return the latency of `model` over that of `reference`; None where there are `too_few` runs.
+
+    The ratio of medians is the median of the ratios of pairs; of other percentiles, and of the mean, those of
+    all runs are compared.
+    """
+    if any(too_few(blocks, statistic, number) for number in (model, reference)):
+        return None
+    ratios = blocks.ratios(model, reference)
+    draws = draw(len(ratios), seed)
+    if statistic == 50:
+        drawn = np.median(ratios[draws], axis=1)
+        return interval(float(np.median(ratios)), drawn, len(ratios), beyond)
+    value = _value(blocks, model, statistic) / _value(blocks, reference, statistic)
+    times = often(draws)
+    drawn = _drawn(blocks, model, statistic, times) / _drawn(blocks, reference, statistic, times)
+    return interval(value, drawn, len(ratios), beyond)
 
 
-def latency(blocks: Blocks, model: int, statistic: Statistic, seed: int = 0) -> Estimate | None:
+def latency(
+    blocks: Blocks, model: int, statistic: Statistic, seed: int = 0, *, beyond: float = BEYOND
+) -> Estimate | None:
     """Return a latency in the unit of the blocks; None where there are `too_few` runs."""
-    raise NotImplementedError(blocks, model, statistic, seed)
+    if too_few(blocks, statistic, model):
+        return None
+    pairs = len(blocks.seconds[model])
+    drawn = _drawn(blocks, model, statistic, often(draw(pairs, seed)))
+    return interval(_value(blocks, model, statistic), drawn, pairs, beyond)
 
 
-def latency_estimate(blocks: Blocks, limit: LatencyLimit, seed: int = 0) -> Estimate | None:
+def latency_increase(
+    blocks: Blocks,
+    statistic: Statistic,
+    seed: int = 0,
+    *,
+    model: int = 1,
+    reference: int = 0,
+    beyond: float = BEYOND,
+) -> Estimate | None:
+    """Return by how much `model` takes longer than `reference`; None where there are `too_few` runs."""
+    if any(too_few(blocks, statistic, number) for number in (model, reference)):
+        return None
+    pairs = len(blocks.seconds[model])
+    times = often(draw(pairs, seed))
+    drawn = _drawn(blocks, model, statistic, times) - _drawn(blocks, reference, statistic, times)
+    value = _value(blocks, model, statistic) - _value(blocks, reference, statistic)
+    return interval(value, drawn, pairs, beyond)
+
+
+def latency_estimate(
+    blocks: Blocks, limit: LatencyLimit, seed: int = 0, *, beyond: float = BEYOND
+) -> Estimate | None:
     """Return what the bound of `limit` compares with it; None where there are `too_few` runs."""
-    raise NotImplementedError(blocks, limit, seed)
+    model, reference = limit.model, limit.reference
+    if limit.bound in ("max", "min"):
+        return latency(blocks, model, limit.statistic, seed, beyond=beyond)
+    compare = latency_ratio if limit.bound in ("max-ratio", "min-ratio") else latency_increase
+    found = compare(blocks, limit.statistic, seed, model=model, reference=reference, beyond=beyond)
+    if found is None or limit.bound != "max-drop":
+        return found
+    return Estimate(-found.value, -found.high, -found.low, found.count)
 
 
 def settled(limits: Sequence[LatencyLimit], seed: int = 0) -> Callable[[Blocks], bool]:
-    """Return the question whether every limit is decided, for `graphprune.profiling.paired.measure`."""
-    raise NotImplementedError(limits, seed)
+    """Return the question whether every limit is decided, for `graphprune.profiling.paired.measure`.
+
+    It is asked again and again. Were the answer taken from the 95 % interval, every time would be a chance to
+    be wrong. A limit is therefore decided early only where it is outside an interval of three standard errors
+    (Haybittle 1971; Peto et al. 1976), which leaves the error of the last look nearly as it is.
+    """
+
+    def every(blocks: Blocks) -> bool:
+        for limit in limits:
+            found = latency_estimate(blocks, limit, seed, beyond=_EARLY)
+            if found is None or found.low <= limit.limit <= found.high:
+                return False
+        return True
+
+    return every
+
+
+def _value(blocks: Blocks, model: int, statistic: Statistic) -> float:
+    runs = blocks.all(model)
+    return float(np.mean(runs) if statistic == "mean" else np.percentile(runs, statistic))
+
+
+def _drawn(blocks: Blocks, model: int, statistic: Statistic, times: Numbers) -> Numbers:
+    if statistic == "mean":
+        return means(blocks.seconds[model], times)
+    return percentiles(blocks.seconds[model], statistic, times)
