@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +15,10 @@ from graphprune.gate.outcome import Assertion, Bound, Location
 from graphprune.gate.settings import Settings, read_settings
 from graphprune.nearest import did_you_mean
 
-PRESENTATION = ("output-format", "export", "save-evidence", "force", "quiet", "verbose", "debug", "dry-run")
+PRESENTATION = (
+    *("output-format", "output-file", "export", "save-evidence", "save-run"),
+    *("force", "quiet", "verbose", "debug", "dry-run"),
+)
 """Keys of `[gate]` that are about what is shown and written: options of the command line alone."""
 _PAIRS: tuple[tuple[Bound, Bound], ...] = (("min", "max"), ("min-ratio", "max-ratio"))
 _NO_ASSERTIONS = "write [[gate.assert]] in the config file, or give --assert 'size.ratio<=0.5'"
@@ -45,22 +48,29 @@ def gate_config(document: Document) -> GateConfig:
         Usage: `file:line: ...`, for an unknown key, a wrong type, unit or bound, budgets that contradict
             each other.
     """
+    found = limits(document)
+    table = _table(document)
+    kept = {key: value for key, value in table.items() if key != "assert" and key not in PRESENTATION}
+    settings = read_settings(kept, found.folder, lambda key: f"{found.at[key]}: {key}")
+    return replace(found, settings=settings)
+
+
+def limits(document: Document) -> GateConfig:
+    """Return the limits of a config file, with settings as they are by default; raises as `gate_config`."""
+    at = {key: document.location("gate", key) for key in _table(document) if key != "assert"}
+    return GateConfig(Settings(), assertions_of(document), at, Path(document.path).parent)
+
+
+def _table(document: Document) -> dict[str, Any]:
     given: object = document.values.get("gate", {})
     if not isinstance(given, dict):
         raise Usage(f"{document.location('gate')}: gate is no table", "write [gate]")
-    table = cast("dict[str, Any]", given)
-    at = {key: document.location("gate", key) for key in table if key != "assert"}
-    folder = Path(document.path).parent
-    kept = {key: value for key, value in table.items() if key != "assert" and key not in PRESENTATION}
-    settings = read_settings(kept, folder, lambda key: f"{at[key]}: {key}")
-    assertions = assertions_of(document)
-    return GateConfig(settings, assertions, at, folder)
+    return cast("dict[str, Any]", given)
 
 
 def assertions_of(document: Document) -> tuple[Assertion, ...]:
     """Return the limits that a config file sets; raises `Usage` as `gate_config` does."""
-    gate: object = document.values.get("gate", {})
-    tables: object = cast("dict[str, object]", gate).get("assert", []) if isinstance(gate, dict) else []
+    tables: object = _table(document).get("assert", [])
     if not isinstance(tables, list):
         where = document.location("gate", "assert")
         raise Usage(f"{where}: assert is no list of tables", "write [[gate.assert]], with two brackets")

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from graphprune.backends import Numbers
+from graphprune.backends import Device, Numbers
 from graphprune.gate.catalogue import Metric
 from graphprune.gate.evidence import Evidence, Timing
 from graphprune.gate.outcome import Assertion, Finding
@@ -89,9 +89,13 @@ def timed(assertion: Assertion, metric: Metric, evidence: Evidence) -> list[Find
 
 
 def is_on(pattern: str, timing: Timing) -> bool:
-    """Whether a pattern fits the name of the device, the backend, or both as findings show them."""
-    device = timing.profile.device
-    names = (device.name, device.backend, device_of(timing))
+    """Whether a pattern fits what was measured on, as `is_device` says."""
+    return is_device(pattern, timing.profile.device)
+
+
+def is_device(pattern: str, device: Device) -> bool:
+    """Whether a pattern fits the name of a device, the backend, or both as findings show them."""
+    names = (device.name, device.backend, f"{device.name} ({device.backend})")
     return any(fnmatchcase(name.lower(), pattern.lower()) for name in names)
 
 

@@ -44,6 +44,8 @@ class Request:
         reference: the number of the model that the others are compared with.
         per_layer: whether the steps are timed as well.
         check: whether outputs are compared with ONNX Runtime on the CPU, optimisations off.
+        settled: gives, for a batch, the question whether enough was measured; None for the usual one, whether
+            every verdict is reached.
     """
 
     models: tuple[Path | str | Model, ...]
@@ -55,6 +57,7 @@ class Request:
     reference: int = 0
     per_layer: bool = False
     check: bool = True
+    settled: Callable[[int | None], Callable[[Blocks], bool]] | None = None
 
 
 @runtime_checkable
@@ -148,8 +151,9 @@ def _batch(prepared: Prepared, case: Case) -> Batch:
             running.append(opened)
         log.info("timing %s", ", ".join(subject.name for subject in models))
         with counted(label) as tell:
-            settled = _enough(request) if request.iterations else None
-            rounds = replace(request.rounds, longest=_FOREVER) if settled else request.rounds
+            rounds, settled = request.rounds, request.settled(case.batch) if request.settled else None
+            if request.iterations:
+                rounds, settled = replace(rounds, longest=_FOREVER), _enough(request)
             blocks = measure(running, rounds, reference=request.reference, tell=tell, settled=settled)
         steps = step_times(running, blocks, label) if request.per_layer else [Steps() for _ in running]
         built = [dict(one.build) if isinstance(one, Built) else {} for one in running]
