@@ -17,8 +17,9 @@ from graphprune.profiling.summary import least_runs
 
 Statistic = float | Literal["mean"]
 """A percentile from 0 to 100, or the mean."""
-_EARLY = 0.00135
-"""The probability beyond three standard errors."""
+EARLY = 0.00135
+"""The probability beyond three standard errors: what is clear by so much need not be measured longer."""
+_GROWTH = 1.2
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,19 @@ def settled(limits: Sequence[LatencyLimit], seed: int = 0) -> Callable[[Blocks],
 
     It is asked again and again. Were the answer taken from the 95 % interval, every time would be a chance to
     be wrong. A limit is therefore decided early only where it is outside an interval of three standard errors
-    (Haybittle 1971; Peto et al. 1976), which leaves the error of the last look nearly as it is.
+    (Haybittle 1971; Peto et al. 1976), which leaves the error of the last look nearly as it is; and it is
+    looked at only when there are a fifth more pairs than at the last look.
     """
+    last = 0
 
     def every(blocks: Blocks) -> bool:
+        nonlocal last
+        pairs = len(blocks.seconds[0])
+        if last < pairs < _GROWTH * last:
+            return False
+        last = pairs
         for limit in limits:
-            found = latency_estimate(blocks, limit, seed, beyond=_EARLY)
+            found = latency_estimate(blocks, limit, seed, beyond=EARLY)
             if found is None or found.low <= limit.limit <= found.high:
                 return False
         return True

@@ -52,7 +52,8 @@ def _drawn(lists: list[Floats], count: int, seed: int) -> Floats:
     at_once = max(1, _AT_ONCE // count)
     for start in range(0, _DRAWS, at_once):
         draws = min(at_once, _DRAWS - start)
-        often = random.multinomial(count, np.full(count, 1 / count), draws).astype(np.float64)
+        keys = random.integers(0, count, (draws, count)) + count * np.arange(draws)[:, None]
+        often = np.bincount(keys.ravel(), minlength=draws * count).reshape(draws, count).astype(np.float64)
         ranks = [_weighted_ranks(often, *order) for order in orders]
         found.append(np.stack([_correlation(often, each, ranks[2]) for each in ranks[:2]]))
     return np.concatenate(found, axis=1)

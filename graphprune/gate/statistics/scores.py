@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from graphprune.gate.outcome import Bound
 from graphprune.gate.statistics.estimate import BEYOND, Estimate
 from graphprune.gate.statistics.means import mean_interval
@@ -25,8 +27,8 @@ def candidate(paired: Paired) -> Estimate:
     if paired.perfect is not None:  # nothing agrees better with a model than it does itself
         least, most = (-1.0, 1.0) if paired.higher_is_better else (0.0, math.inf)
         low, high = max(low, least), min(high, most)
-    value = math.fsum(paired.candidate) / len(paired.candidate) if math.isfinite(low + high) else None
-    return Estimate(_mean(paired.candidate) if value is None else value, low, high, len(paired.candidate))
+    value = float(np.sum(paired.candidate)) / len(paired.candidate)
+    return Estimate(value, low, high, len(paired.candidate))
 
 
 def drop(paired: Paired) -> Estimate | None:
@@ -77,7 +79,3 @@ def _estimate(table: Table, interval: Callable[[Table, float], Ends], value: flo
     low, high = interval(table, BEYOND)
     # The design effect is an estimate of its own: no interval may leave out what was seen
     return Estimate(value, min(float(low[0]), value), max(float(high[0]), value), round(table.samples[0]))
-
-
-def _mean(values: tuple[float, ...]) -> float:
-    return sum(values) / len(values)

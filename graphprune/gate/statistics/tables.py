@@ -133,7 +133,8 @@ def _effect(table: Table, b: float, a: float | Floats, m: float | Floats) -> Flo
     times right of the original, plus m times positions, whose total is 0."""
     if table.spread is None:
         return np.ones_like(table.count)
-    samples, mm, ma, mb, aa, ab, bb = table.spread
+    fields: list[Floats] = list(table.spread)
+    samples, mm, ma, mb, aa, ab, bb = fields
     among = b * b * bb + a * a * aa + m * m * mm + 2 * (a * b * ab + b * m * mb + a * m * ma)
     among = among * samples / np.maximum(samples - 1, 1)
     right_m = 2 * m * (b * table.candidate + a * table.original)
