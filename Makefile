@@ -16,7 +16,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help demo test lint format pytest engines zoo bench coverage clean
+.PHONY: help demo test lint format pytest engines model-explorer zoo bench coverage clean
 .DEFAULT_GOAL := help
 
 help:
@@ -37,11 +37,15 @@ format: $(READY) ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-pytest: $(READY) engines
+pytest: $(READY) engines model-explorer
 	$(BIN)/python -m pytest -m "not slow and not zoo" $(TESTS)
 
-engines: $(READY) ## fetch what the tests of engines run against (they skip where it cannot be had)
+engines: $(READY) ## fetch what the tests of engines and of the gate run against (they skip where it cannot be had)
 	@$(BIN)/python -m tests.engines.prepare
+	@$(BIN)/python -m tests.gate.prepare
+
+model-explorer: $(READY) ## fetch Model Explorer, which tests let read our node data (they skip where it cannot be had)
+	@$(BIN)/python -m tests.graph_view.prepare
 
 zoo: $(READY) engines ## the slow tests, and the sweep over every graph of GRAPHPRUNE_ZOO
 	$(BIN)/python -m pytest -m "slow or zoo" $(TESTS)
@@ -49,7 +53,7 @@ zoo: $(READY) engines ## the slow tests, and the sweep over every graph of GRAPH
 
 bench: bench-cold-start bench-shared-bias bench-light ## the quick benchmarks; `make help` lists the others
 
-coverage: $(READY) engines ## line and branch coverage of the quick tests
+coverage: $(READY) engines model-explorer ## line and branch coverage of the quick tests
 	$(BIN)/python -m coverage run -m pytest -q -m "not slow and not zoo" $(TESTS)
 	$(BIN)/python -m coverage report
 

@@ -47,6 +47,10 @@ def _read(kind: Any, value: Any, where: str, names: dict[str, Any]) -> object:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         entries = cast("dict[str, object]", _given(value, dict, where))
         return {key: _read(parts[1], item, f"{where}[{key!r}]", names) for key, item in entries.items()}
+    if origin is typing.Literal:
+        if value not in parts:
+            raise Mismatch(f"{where or 'it'} is {_shown(value)}; {did_you_mean(str(value), parts)}")
+        return value
     if dataclasses.is_dataclass(kind):
         return _read_dataclass(cast("type[Any]", kind), _given(value, dict, where), where, names)
     return _read_word(kind, value, where)
