@@ -95,11 +95,14 @@ def _groups(view: GraphView, nodes: Sequence[tuple[str, Node]]) -> NodeData:
     for group in view.groups:
         for at in group.makers if group.reason else ():
             pinned.setdefault(view.nodes[at].output, group.reason)
+    turns = {
+        at: turn for turn, at in enumerate(at for at, group in enumerate(view.groups) if not group.reason)
+    }
     results: dict[str, object] = {}
     for key, node in nodes:
         if node.groups:
             text = " x ".join(_described(view, at) for at in node.groups)
-            results[key] = {"value": text, "bgColor": GROUPS[node.groups[0] % len(GROUPS)]}
+            results[key] = {"value": text, "bgColor": GROUPS[turns[node.groups[0]] % len(GROUPS)]}
         elif node.output in pinned:
             results[key] = {"value": f"pinned: {pinned[node.output]}", "bgColor": PINNED}
     return {"name": "groups", "results": results}
