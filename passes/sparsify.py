@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from graphprune.errors import Usage
 from graphprune.state import State, made
 
 if TYPE_CHECKING:
-    from graphprune.model import Model
     from graphprune.sparsity.sparsify import Sparse
 
 
@@ -48,9 +48,10 @@ class Sparsify:
         default=(), metadata={"help": "globs over weights and operators that stay dense"}
     )
     keep_if_faster: bool = field(
-        default=False, metadata={"help": "keep the zeros only if sparse kernels are measured to be faster"}
+        default=False,
+        metadata={"help": "give weights their dense values back that are not measured to be faster"},
     )
-    backend: str = field(default="trt", metadata={"help": "what that is measured with: trt, trt-rtx"})
+    backend: str = field(default="trt", metadata={"help": "what that is measured with, as trt or ort:cpu"})
 
     def __post_init__(self) -> None:
         from graphprune.sparsity.patterns import pattern
@@ -67,9 +68,9 @@ class Sparsify:
                 "give --sparsity 0.5 --method magnitude",
             )
         if self.keep_if_faster:
-            from graphprune.sparsity.faster import check_backend
+            from graphprune.backends import backend
 
-            check_backend(self.backend)
+            backend(self.backend)
 
     def run(self, state: State) -> State:
         """The state with `refined`, and a table of all weights in its facts.
@@ -90,21 +91,27 @@ class Sparsify:
         if self.keep_if_faster:
             self._check_device()
         whole = state.solution if model is state.model else None
+        solution = whole or solve(model.graph)
         chosen = pattern(self.pattern or "2:4") if self.sparsity is None else None
         by = self.method
         if by == "auto":
             fitted = state.calibration is not None and self.scope == "local"
             by = "sparsegpt" if fitted else "magnitude"
-        with counted("sparsify") as tell:
-            result = sparsify(
-                model,
-                whole or solve(model.graph),
-                Aim(by, chosen, self.sparsity or 0.0, self.bias),
-                samples=state.calibration,
-                scope=self.scope,
-                ignore=self.ignore,
-                tell=tell,
-            )
+
+        def made_sparse(dense: Collection[str] = ()) -> Sparse:
+            with counted("sparsify") as tell:
+                return sparsify(
+                    model,
+                    solution,
+                    Aim(by, chosen, self.sparsity or 0.0, self.bias),
+                    samples=state.calibration,
+                    scope=self.scope,
+                    ignore=self.ignore,
+                    dense=dense,
+                    tell=tell,
+                )
+
+        result = made_sparse()
         if not result.made:
             reasons = sorted({layer.reason for layer in result.layers})
             what = "no weight can be made sparse" + (f": {reasons[0]}" if len(reasons) == 1 else "")
@@ -114,24 +121,18 @@ class Sparsify:
             "sparsity": self.sparsity,
             "method": by,
             "bias": self.bias,
-            **result.facts(),
         }
-        new = self._faster(state, model, result, facts) if self.keep_if_faster else result.model
-        return state.refine(self.name, new, facts)
+        if not self.keep_if_faster:
+            return state.refine(self.name, result.model, {**facts, **result.facts()})
+        from graphprune.latency.inputs import timed_on
+        from graphprune.sparsity.keep import keep_faster, made_by
+
+        feeds = timed_on(model, {}, state.calibration)
+        kept = keep_faster(self.backend, model, result, made_by(solution), made_sparse, feeds)
+        return state.refine(self.name, kept.result.model, {**facts, **kept.facts()})
 
     def _check_device(self) -> None:
         """Raise `Environment` before any work where the backend does not run here."""
         from graphprune.backends import Setup, backend
 
         backend(self.backend).device(Setup())
-
-    def _faster(self, state: State, dense: Model, result: Sparse, facts: dict[str, object]) -> Model:
-        """Return the sparse model where sparse kernels make it faster, else the dense one; note which."""
-        from graphprune.latency.inputs import timed_on
-        from graphprune.sparsity.faster import timed_with_and_without
-
-        feeds = timed_on(dense, {}, state.calibration)
-        found = timed_with_and_without(self.backend, result.model, feeds)
-        faster = found.verdict() == "faster"
-        facts["faster"] = {"backend": self.backend, **asdict(found), "kept": faster}
-        return result.model if faster else dense

@@ -63,10 +63,10 @@ class Trt:
         options = _options(named(model, setup.build or BuildOptions()), feeds, device, trt)
         if options.engine is not None:
             plan = read_engine(options.engine, of.title, trt.__version__, trusted=options.trusted)
-            facts = {"file": options.engine.name, "bytes": str(len(plan))}
+            facts, sparsity = {"file": options.engine.name, "bytes": str(len(plan))}, None
         else:
             engine = build(model, self.name, options, gpu=setup.gpu)
-            plan, facts = engine.plan, _facts(engine)
+            plan, facts, sparsity = engine.plan, _facts(engine), engine.entry.sparsity
             del engine
         with ExitStack() as until:
             _take(cuda, setup)
@@ -77,7 +77,7 @@ class Trt:
             del plan
             context = _context(trt, loaded, of, device, setup, until)
             running = TrtRunning(trt, cuda, loaded, context, feeds, setup, names_of(model), errors, until)
-            running.build = facts
+            running.build, running.sparsity = facts, sparsity
             yield running
 
 

@@ -55,6 +55,14 @@ def described(text: str) -> dict[str, Mapping[str, Any]]:
     }
 
 
+def kernels(trt: TensorRT, engine: api.ICudaEngine, context: api.IExecutionContext) -> dict[str, str]:
+    """Return the kernel of each layer by the layer's name, as far as the inspector tells."""
+    inspector = engine.create_engine_inspector()
+    inspector.execution_context = context
+    layers = described(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
+    return {name: str(layer["TacticName"]) for name, layer in layers.items() if "TacticName" in layer}
+
+
 def _layer(name: str, seconds: list[float], runs: int, layer: Mapping[str, Any], names: Names) -> LayerTime:
     """A layer that is told of several times in a run takes the sum of them."""
     each = max(1, len(seconds) // runs)

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from graphprune import elements
 from graphprune.backends import LayerTime, Numbers, Setup
 from graphprune.backends.cuda import CudaRuntime, Handle, called, device_memory, host_memory
-from graphprune.backends.trt_layers import layer_times
+from graphprune.backends.trt_layers import kernels, layer_times
 from graphprune.backends.trt_names import Names
 from graphprune.backends.trt_outputs import Grown, allocator
 from graphprune.engines import api
 from graphprune.engines.libraries import TensorRT
+from graphprune.engines.sparsity import Sparsity, is_sparse
 from graphprune.errors import Environment, Refused
 from graphprune.feeds import Feeds
 
@@ -55,9 +56,11 @@ class TrtRunning:
 
     Attributes:
         build: what the engine is, in words: `seconds` of its build, `bytes`, `from the cache`, `sha256`.
+        sparsity: what the builder said of sparse weights.
     """
 
     build: Mapping[str, str] = MappingProxyType({})
+    sparsity: Sparsity | None = None
 
     def __init__(
         self,
@@ -143,6 +146,17 @@ class TrtRunning:
 
             until.callback(self._synchronise)
             return layer_times(self._trt, self._engine, context, run, runs, self._names)
+
+    def sparse_layers(self) -> frozenset[str] | None:
+        """Return the names of layers that have sparse kernels; None where nobody tells.
+
+        The builder's log tells, or the engine's inspector by the names of kernels.
+        """
+        told = kernels(self._trt, self._engine, self._context)
+        if self.sparsity is None and not told:
+            return None
+        logged = self.sparsity.picked_layers if self.sparsity is not None else ()
+        return frozenset([*logged, *(layer for layer, kernel in told.items() if is_sparse(kernel))])
 
     def _io(self, mode: str) -> list[str]:
         engine = self._engine

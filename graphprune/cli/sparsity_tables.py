@@ -10,8 +10,11 @@ from graphprune.cli.tables import Renderable, table, text
 
 def sparsity_tables(facts: Mapping[str, Any]) -> Iterable[Renderable]:
     """The table of weights and the sentences below it, from the facts of the pass `sparsify`."""
-    rows = [_row(layer) for layer in facts["layers"]]
-    yield table(("weight", "operator", "C#", "K#", "kept#", "likely picked", "stays dense because"), rows)
+    timed = "faster" in facts
+    heads = ("picked", "time#") if timed else ()
+    rows = [_row(layer, timed) for layer in facts["layers"]]
+    header = ("weight", "operator", "C#", "K#", "kept#", "likely picked", *heads, "stays dense because")
+    yield table(header, rows)
     yield text(summary(facts))
     yield text(speed(facts))
 
@@ -30,7 +33,7 @@ def ordered(facts: Mapping[str, Any]) -> str:
     )
 
 
-def _row(layer: Mapping[str, Any]) -> tuple[object, ...]:
+def _row(layer: Mapping[str, Any], timed: bool) -> tuple[object, ...]:
     kept = f"{100 * layer['kept']:.1f} %" if "kept" in layer else ""
     size = (layer["channels"] or "", layer["outputs"] or "")
     return (
@@ -39,15 +42,28 @@ def _row(layer: Mapping[str, Any]) -> tuple[object, ...]:
         *size,
         kept,
         "yes" if layer["likely"] else "",
+        *(_measured(layer) if timed else ()),
         layer["reason"],
+    )
+
+
+def _measured(layer: Mapping[str, Any]) -> tuple[str, str]:
+    """Whether a sparse kernel was picked, and the time with sparse weights over that with dense ones."""
+    picked, ratio = layer.get("picked"), layer.get("ratio")
+    return (
+        "" if picked is None else "yes" if picked else "no",
+        "" if ratio is None else f"x{ratio['ratio']:.3f}",
     )
 
 
 def summary(facts: Mapping[str, Any]) -> str:
     """The sentence on what was done."""
     what = facts["pattern"] or f"sparsity {facts['sparsity']:g}"
+    made = sum("kept" in layer for layer in facts["layers"])
+    if not made:
+        return f"Weights made sparse ({what}, {facts['method']}): none of {facts['eligible']} that may be."
     done = (
-        f"Weights made sparse ({what}, {facts['method']}): {facts['eligible']} of {len(facts['layers'])}; "
+        f"Weights made sparse ({what}, {facts['method']}): {made} of {len(facts['layers'])}; "
         f"{100 * facts['kept_magnitude']:.1f} % of their magnitude stays."
     )
     by = {layer["method"] for layer in facts["layers"] if "method" in layer}
@@ -66,15 +82,30 @@ def speed(facts: Mapping[str, Any]) -> str:
     """The sentence on what this does to speed, as far as it is known."""
     faster = facts.get("faster")
     if faster is not None:
-        kept = "The sparse model is the result." if faster["kept"] else "The result is the dense model."
-        return (
-            f"With sparse kernels, {faster['backend']} takes {faster['ratio']:.3f} of the time without "
-            f"({faster['low']:.3f} to {faster['high']:.3f}). {kept}"
-        )
+        return _kept(faster, facts["eligible"])
     if facts["pattern"] != "2:4":
         return "Runtimes with sparse kernels of their own may use this; TensorRT uses 2:4 alone."
     return (
         f"Eligible for TensorRT's sparse kernels: {facts['eligible']}; likely picked (C and K of 256 and "
-        f"more): {facts['likely']}. What is picked, `graphprune build --sparsity -v` says; whether that is "
+        f"more): {facts['likely']}. What is picked, `graphprune build --sparsity` says; whether that is "
         "faster, only a measurement: --keep-if-faster."
     )
+
+
+def _kept(faster: Mapping[str, Any], eligible: int) -> str:
+    """The sentence on what was measured, and what stays sparse for it."""
+    by = "weight by weight" if faster["by_layer"] else "as a whole, since it tells of no steps"
+    every = (
+        f"With {faster['backend']}, {by}: with all weights sparse the model takes {_ratio(faster['every'])}. "
+    )
+    if faster["result"] is None:
+        return f"{every}The result is the dense model."
+    if faster["kept"] == eligible:
+        return f"{every}All stay sparse."
+    return (
+        f"{every}{faster['kept']} of {eligible} stay sparse, and the result takes {_ratio(faster['result'])}."
+    )
+
+
+def _ratio(ratio: Mapping[str, float]) -> str:
+    return f"{ratio['ratio']:.3f} of the dense model's time ({ratio['low']:.3f} to {ratio['high']:.3f})"

@@ -114,6 +114,53 @@ def slower(rows: Iterable[Row]) -> tuple[Row, ...]:
     return tuple(sorted((row for row in rows if row.slower), key=lambda row: row.saved))
 
 
+@dataclass(frozen=True)
+class Together:
+    """Steps of two engines that do the same.
+
+    Attributes:
+        before: seconds in each round, of all of them in the first engine: [rounds].
+        after: in the second one; rounds of one number belong together.
+        steps: the names of those of the second engine.
+    """
+
+    before: Numbers
+    after: Numbers
+    steps: tuple[str, ...]
+
+
+def together(
+    names: Iterable[str], before: Timed, after: Timed, graphs: tuple[gs.Graph, gs.Graph]
+) -> Together | None:
+    """Return the steps that make tensors, or what these lead to; None where an engine tells of none.
+
+    Args:
+        names: tensors of both models.
+        before: the first engine, with its layers and their rounds.
+        after: the second one.
+        graphs: their models.
+    """
+    sides = (_Side(before, graphs[0]), _Side(after, graphs[1]))
+    wanted = {
+        name if name in side.made else _leads_to(side.tensors[name], side.made)
+        for name in names
+        for side in sides
+        if name in side.tensors
+    }
+    found: tuple[list[int], list[int]] = [], []
+    for group in _groups(sides):
+        made = {name for side, numbers in zip(sides, group, strict=True) for name in side.outputs(numbers)}
+        if made & wanted:
+            if not all(group):
+                return None
+            for have, more in zip(found, group, strict=True):
+                have += more
+    first, second = (side.totals(numbers) for side, numbers in zip(sides, found, strict=True))
+    rounds = min(first.size, second.size)
+    steps = tuple(sides[1].times[number].name for number in found[1])
+    return Together(first[:rounds], second[:rounds], steps) if rounds else None
+
+
 def _groups(sides: tuple[_Side, _Side]) -> list[tuple[list[int], list[int]]]:
     """The numbers of steps that belong together, of both engines, in the order of the first that has them."""
     names = _Names()

@@ -30,13 +30,14 @@ class Steps:
     rounds: tuple[tuple[float, ...], ...] = ()
 
 
-def step_times(running: Sequence[Running], blocks: Blocks, label: str) -> list[Steps]:
+def step_times(running: Sequence[Running], blocks: Blocks, label: str, rounds: int = ROUNDS) -> list[Steps]:
     """Time the steps of models in turn, forwards and backwards; empty where a runtime does not know them.
 
     Args:
         running: the models, loaded.
         blocks: the times of whole inferences, which say how many make a tenth of a second.
         label: what the progress is called.
+        rounds: how often.
     """
     runs = [
         min(_MOST, max(_FEWEST, round(_SECONDS / float(np.median(blocks.medians(number))))))
@@ -44,11 +45,11 @@ def step_times(running: Sequence[Running], blocks: Blocks, label: str) -> list[S
     ]
     taken: list[list[tuple[LayerTime, ...]]] = [[] for _ in running]
     with counted(f"{label}, layers") as tell:
-        for done in range(ROUNDS):
+        for done in range(rounds):
             order = range(len(running)) if done % 2 == 0 else reversed(range(len(running)))
             for number in order:
                 taken[number].append(running[number].layers(runs[number]))
-            tell(done + 1, ROUNDS)
+            tell(done + 1, rounds)
     return [_joined(rounds) for rounds in taken]
 
 

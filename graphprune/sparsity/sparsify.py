@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
@@ -90,6 +90,7 @@ def sparsify(
     samples: Calibration | None = None,
     scope: Scope = "local",
     ignore: Sequence[str] = (),
+    dense: Collection[str] = (),
     tell: Tell | None = None,
 ) -> Sparse:
     """Return `model`, which is not changed, with sparse weights where they may be.
@@ -102,6 +103,7 @@ def sparsify(
         samples: calibration data; needed by all methods but `magnitude`.
         scope: without a pattern, whether magnitudes are compared within each weight or among all.
         ignore: globs over names of weights and operators that stay dense.
+        dense: names of further weights that stay as they are, though they may be sparse.
         tell: is told how many operators are done, of how many.
 
     Raises:
@@ -111,7 +113,11 @@ def sparsify(
     found = places(solution)
     check_globs(found, ignore)
     table = tuple(layer(place, aim.pattern, ignore) for place in found)
-    chosen = [place for place, row in zip(found, table, strict=True) if row.eligible]
+    chosen = [
+        place
+        for place, row in zip(found, table, strict=True)
+        if row.eligible and place.tensor.name not in dense
+    ]
     working = replace(model, graph=duplicate(model.graph))
     twins = _twins(model.graph, working.graph)
     # Magnitudes need no data; but with data biases take up the mean of what goes.

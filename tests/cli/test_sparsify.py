@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+from graphprune import backends
 from graphprune.model import load
 from graphprune.sparsity.patterns import Pattern, holds
 from tests.calibrated import normal, weights
@@ -75,14 +76,30 @@ def test_channels_are_put_in_an_order_first(model: Path, call: Any) -> None:
     assert record["facts"]["sparsify"]["kept_magnitude"] == pytest.approx(kept, abs=0.02)
 
 
+@pytest.mark.parametrize(
+    "device",
+    [pytest.param("real", marks=pytest.mark.slow), "tests.sparsity.device"],
+    ids=["onnxruntime", "drawn"],
+)
+def test_where_nothing_is_faster_the_dense_model_is_written_and_the_table_says_so(
+    model: Path, call: Any, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if device != "real":
+        monkeypatch.setitem(backends._MODULES, "ort:cpu", device)  # pyright: ignore[reportPrivateUsage]
+    code, out, err = call("sparsify model.onnx -o out.onnx --keep-if-faster --backend ort:cpu")
+    assert (code, err) == (0, "")
+    words = " ".join(out.split())
+    assert "Weights made sparse (2:4, magnitude): none of 2 that may be." in words
+    assert "with ort:cpu it is no faster" in words
+    assert "The result is the dense model." in words
+    before, written = weights(load(model)), weights(load(model.parent / "out.onnx"))
+    assert all(np.array_equal(before[name], written[name]) for name in before)
+
+
 REFUSED = {
     "no-output": ("sparsify model.onnx", 2, "it is not said where the sparse model goes"),
     "no-data": ("sparsify model.onnx --dry-run --samples 4", 2, "--samples has no effect here"),
-    "no-sparse-kernels": (
-        "sparsify model.onnx --dry-run --keep-if-faster --backend ort:cpu",
-        2,
-        "does not use 2:4",
-    ),
+    "no-such-backend": ("sparsify model.onnx --dry-run --keep-if-faster --backend cpu", 2, "no backend cpu"),
     "no-pattern": ("sparsify model.onnx --dry-run --pattern 5", 2, "the pattern is '5'"),
     "no-order": ("sparsify model.onnx --dry-run --permute --sparsity 0.5", 2, "--permute has no effect here"),
     "an-order-for-nothing": ("prune model.onnx --dry-run --permute", 2, "--permute has no effect here"),

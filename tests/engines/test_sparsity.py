@@ -10,8 +10,8 @@ from graphprune.engines.sparsity import Sparsity, is_sparse, nodes_of, said
 GUIDE = (
     "[03/23/2021-00:14:05] [I] [TRT] (Sparsity) Layers eligible for sparse math: conv1, conv2, conv3",
     (
-        "[03/23/2021-00:14:05] [I] [TRT] (Sparsity) TRT inference plan picked sparse implementation for layers: "
-        "conv2, conv3"
+        "[03/23/2021-00:14:05] [I] [TRT] (Sparsity) TRT inference plan picked sparse implementation "
+        "for layers: conv2, conv3"
     ),
 )
 """The developer guide of TensorRT 8, section *Sparsity*."""

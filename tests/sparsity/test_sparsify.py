@@ -186,7 +186,7 @@ WRONG = {
     "no-data": ("method=wanda", Usage, "wanda judges weights by their inputs"),
     "nothing-ignored": ("ignore=nobody", Usage, "matches no weight"),
     "all-ignored": ("ignore=*", Refused, "no weight can be made sparse: it is ignored"),
-    "a-runtime-without": ("keep-if-faster=true backend=ort:cpu", Usage, "ort:cpu does not use 2:4"),
+    "no-such-runtime": ("keep-if-faster=true backend=cpu", Usage, "there is no backend cpu"),
 }
 
 
