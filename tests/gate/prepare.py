@@ -1,7 +1,7 @@
 """Fetch what the tests of the gate's outputs compare with: `python -m tests.gate.prepare`.
 
-GitHub's toolkit, which goes to `build/gate/`, writes the workflow commands that its runner reads. Where npm or its index cannot be reached,
-the test that runs it skips, and says so.
+GitHub's toolkit, which goes to `build/gate/`, writes the workflow commands that GitHub's runner reads. Where
+npm or its index cannot be reached, the test that runs it skips, and says so.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ ANNOTATIONS = ("error", "warning", "notice")
 
 
 def commands(text: str) -> list[tuple[str, dict[str, str], str]]:
-    """The commands that GitHub finds in a log, by the rules of its runner (`ActionCommand` of actions/runner).
+    """The commands in a log, by the rules of GitHub's runner (`ActionCommand` of actions/runner).
 
     A line is a command where it starts with `::` after spaces, and, of the older form, where it holds `##[`.
     """

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphprune.gate.outcome import Finding, Location, Outcome
+from graphprune.gate.outputs import FORMATS
 from graphprune.gate.outputs.figures import against, kind_of, scale_of
 from graphprune.gate.outputs.words import cells_of, headline, mark, sentence, to_blame
-from tests.gate.outcomes import FALL, OPEN, RATIO, SKIPPED, every_kind, limit, outcome
+from tests.gate.outcomes import FALL, HOSTILE, OPEN, RATIO, SKIPPED, every_kind, hostile, limit, outcome
 
 AT = "; limit at graphprune.toml:14"
 
@@ -210,3 +211,11 @@ def test_every_kind_of_finding_has_a_mark_and_a_sentence() -> None:
         "off",
     }
     assert all(sentence(finding).count("; limit ") == 1 for finding in made.findings)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("name", HOSTILE)
+def test_every_format_is_a_text_that_can_be_written(form: str, name: str) -> None:
+    text = FORMATS[form](hostile(HOSTILE[name]))
+    assert text.endswith("\n")
+    assert text.encode("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -16,8 +17,9 @@ _NOT_FINITE = {"enum": ["inf", "-inf", "nan"]}
 
 def as_json(outcome: Outcome) -> str:
     """Return an outcome as JSON, with a line feed at the end; `schema` says what is in it."""
-    value = plain(asdict(outcome))
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(plain(asdict(outcome)), indent=2, ensure_ascii=False, allow_nan=False)
+    # names of files that are no text in UTF-8 come with halves of surrogates, which nothing could write
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text) + "\n"
 
 
 def schema() -> dict[str, Any]:

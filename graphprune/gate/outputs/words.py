@@ -67,6 +67,11 @@ def to_blame(outcome: Outcome, finding: Finding) -> bool:
 
 
 def headline(outcome: Outcome) -> str:
+    """Return what came of a gate, and of which models."""
+    return "; ".join(part for part in (verdict(outcome), names(outcome)) if part)
+
+
+def verdict(outcome: Outcome) -> str:
     """Return what came of a gate, in one line."""
     counts = [sum(mark(each) == word for each in outcome.findings) for word in MARKS]
     failed, warned, open_, skipped, passed, _ = counts
@@ -74,8 +79,7 @@ def headline(outcome: Outcome) -> str:
     parts = [f"{passed} of {_many(judged, 'limit')} {'holds' if passed == 1 else 'hold'}"]
     parts += [f"{failed} broken"] * bool(failed) + [_many(warned, "warning")] * bool(warned)
     parts += [f"{open_} inconclusive"] * bool(open_) + [f"{skipped} skipped"] * bool(skipped)
-    told = f"gate {_STATUS[outcome.status]}: {', '.join(parts)}"
-    return f"{told}; {names(outcome)}" if names(outcome) else told
+    return f"gate {_STATUS[outcome.status]}: {', '.join(parts)}"
 
 
 def names(outcome: Outcome) -> str:
