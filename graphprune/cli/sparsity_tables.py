@@ -85,11 +85,14 @@ def speed(facts: Mapping[str, Any]) -> str:
         return _kept(faster, facts["eligible"])
     if facts["pattern"] != "2:4":
         return "Runtimes with sparse kernels of their own may use this; TensorRT uses 2:4 alone."
-    return (
+    said = (
         f"Eligible for TensorRT's sparse kernels: {facts['eligible']}; likely picked (C and K of 256 and "
         f"more): {facts['likely']}. What is picked, `graphprune build --sparsity` says; whether that is "
         "faster, only a measurement: --keep-if-faster."
     )
+    if any(layer["eligible"] and layer["element"] == "FLOAT" for layer in facts["layers"]):
+        said += " None is of float32: cast the model before it is built, with --precision fp16."
+    return said
 
 
 def _kept(faster: Mapping[str, Any], eligible: int) -> str:

@@ -26,9 +26,10 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from graphprune.errors import Refused, Usage
 from graphprune.feeds import Feeds
-from graphprune.ir import constants
+from graphprune.ir import body_constants, constants
 from graphprune.model import Model, from_proto, save
 from graphprune.runtime import ORT_ERRORS, first_line
+from graphprune.weights import stored
 
 Method = Literal["minmax", "percentile"]
 _METHODS = {
@@ -36,6 +37,8 @@ _METHODS = {
     "percentile": CalibrationMethod.Percentile,
 }
 """Its entropy method has as many bins as it keeps, so that it takes the ends as `minmax` does: left out."""
+MOST = (1 << 31) - (1 << 24)
+"""Bytes of weights: a message of Protocol Buffers ends at 2 GiB, and holds nodes, too."""
 _ERRORS: tuple[type[Exception], ...] = (
     *ORT_ERRORS,
     ValueError,
@@ -73,10 +76,10 @@ def _alike(batches: Iterable[Feeds]) -> Iterator[Feeds]:
 
 
 def check_quantisable(graph: gs.Graph) -> None:
-    """Check that there is something to quantise and that it is float32.
+    """Check that there is something to quantise, that it is float32, and that the quantizer can hold it.
 
     Raises:
-        Refused: the model is quantised already, or its weights are not float32.
+        Refused: the model is quantised already, its weights are not float32, or 2 GB and more.
     """
     for node in graph.nodes:
         if node.op in _QUANTISED or node.op.startswith("QLinear"):
@@ -86,6 +89,13 @@ def check_quantisable(graph: gs.Graph) -> None:
             )
     if not any(constant.dtype == np.float32 for constant in constants(graph)):
         raise Refused("the model has no float32 weights to quantise", "quantise before any cast")
+    held = {id(each): each for each in (*constants(graph), *body_constants(graph))}.values()
+    size = sum(int(stored(each).nbytes) for each in held)
+    if size >= MOST:
+        raise Refused(
+            f"the model holds {size / 1e9:.1f} GB of weights, and ONNX Runtime's quantizer takes 2 GB",
+            "prune more of it, or cast to fp16 instead",
+        )
 
 
 def quantise(
@@ -116,7 +126,7 @@ def quantise(
         block: globs over the operators and names of nodes that stay float32.
 
     Raises:
-        Refused: the model is quantised already, or the quantizer does not take it.
+        Refused: the model is quantised already or too large, or the quantizer does not take it.
         Usage: a glob matches nothing.
     """
     check_quantisable(model.graph)

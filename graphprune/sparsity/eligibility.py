@@ -1,15 +1,21 @@
 """Which weights may have a pattern, as TensorRT has it, and which of them it is likely to make use of.
 
-TensorRT uses 2:4 sparse kernels where, for every output channel and every pixel of the kernel, each four
-consecutive input channels have two zeros: weights [K, C, R, S] with C a multiple of 4, known at build time
-(NVIDIA, *TensorRT documentation*, section *Structured Sparsity*,
-https://docs.nvidia.com/deeplearning/tensorrt/10.16.1/inference-library/io-formats-sparsity.html).
-Sparse tensor cores take 2:4 in float16, bfloat16, int8 and float8. In float32 (TF32) they know 1:2 alone, so
-that float32 weights count once the model is cast (NVIDIA, *PTX ISA*, mma.sp).
+TensorRT uses 2:4 sparse kernels for convolutions and fully connected layers where, for every output channel
+and every pixel of the kernel, each four consecutive input channels have two zeros: weights [K, C, R, S] with
+C (of one group) a multiple of 4, known at build time; and it wants float16 or int8 (NVIDIA, *TensorRT
+documentation*, section *Structured Sparsity*,
+https://docs.nvidia.com/deeplearning/tensorrt/10.16.1/inference-library/io-formats-sparsity.html and
+https://docs.nvidia.com/deeplearning/tensorrt/11.1.0/inference-library/data-formats-tensors.html). Products
+of matrices count, too: its log lists MatMul and Gemm (https://github.com/NVIDIA/TensorRT/issues/2169). The
+library of TensorRT-RTX 1.7 names sparse kernels of bfloat16 and float8 beside those of float16 and int8, and
+none of float32: in TF32 tensor cores know 1:2 alone (NVIDIA, *PTX ISA*, mma.sp), so that float32 weights
+count once the model is cast. Of transposed convolutions no page says that they have sparse kernels: they may
+have the pattern, and are never called likely.
 
 Eligible is not picked: the builder times sparse and dense kernels and takes the faster, and the sparse ones
-are faster from about 256 input and 256 output channels on (https://github.com/NVIDIA/TensorRT/issues/3849).
-Picked is not faster: that only a measurement says (`graphprune.sparsity.faster`).
+are faster from about 256 input and 256 output channels on (https://github.com/NVIDIA/TensorRT/issues/3849, of
+each group), where kernels of 3x3 gain sooner than those of 1x1. Picked is not faster: that only a measurement
+says (`graphprune.sparsity.faster`).
 """
 
 from __future__ import annotations
@@ -84,10 +90,16 @@ def layer(place: Place, pattern: Pattern | None, ignore: Sequence[str] = ()) -> 
     elif not reason and pattern is not None and length % pattern.of:
         reason = f"C = {length} is no multiple of {pattern.of}"
     eligible = not reason
-    likely = eligible and pattern == Pattern(2, 4) and min(length, outputs) >= PICKED
+    likely = eligible and pattern == Pattern(2, 4) and min(length, _made_at_once(place)) >= PICKED
     return Layer(
         tensor.name, place.label, element, shape_of(tensor), axis, length, outputs, eligible, reason, likely
     )
+
+
+def _made_at_once(place: Place) -> int:
+    """The output channels of one group; 0 for operators without sparse kernels."""
+    node = place.uses[0].node
+    return 0 if node.op == "ConvTranspose" else place.outputs // int(node.attrs.get("group", 1))
 
 
 def names(place: Place) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx_graphsurgeon as gs
 import pytest
 
 from graphprune.errors import Refused, Usage
@@ -15,7 +16,7 @@ from graphprune.fold import fold
 from graphprune.ir import read
 from graphprune.model import Model, from_proto, load, save, to_proto
 from graphprune.precision.outcome import outcome
-from graphprune.precision.quantise import quantise
+from graphprune.precision.quantise import check_quantisable, quantise
 from tests.calibrated import normal, pieces
 from tests.networks.fill import fill
 from tests.precision import networks
@@ -109,3 +110,15 @@ def test_batches_of_other_shapes_are_left_out_of_histograms() -> None:
     batches = pieces(16, x=normal(40, 6))
     assert len(batches[-1]["x"]) == 8
     assert outcome(model, quantise(model, batches, method="percentile"), batches).error < 0.02
+
+
+def test_a_model_beyond_what_the_quantizer_holds_is_refused() -> None:
+    # Pages of zeros that nobody touches take no memory.
+    large = gs.Constant("w", np.zeros((1 << 14, 1 << 15), np.float32))
+    x, y = gs.Variable("x", np.float32, (1, 1 << 14)), gs.Variable("y", np.float32, (1, 1 << 15))
+    graph = gs.Graph([gs.Node("MatMul", "m", inputs=[x, large], outputs=[y])], [x], [y])
+    with pytest.raises(Refused, match=r"the model holds 2\.1 GB of weights") as refusal:
+        check_quantisable(graph)
+    assert "fp16" in refusal.value.hint
+    large.values = np.zeros((1 << 14, 1 << 14), np.float32)
+    check_quantisable(graph)

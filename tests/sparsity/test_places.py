@@ -224,6 +224,29 @@ def test_from_256_channels_on_a_sparse_kernel_is_likely(size: tuple[int, int], l
     assert not layer(place, Pattern(1, 4)).likely
 
 
+WIDE = {
+    "one-group": ("Conv", "float[256,256,1,1] w", "", True),
+    "groups-of-256": ("Conv", "float[512,256,1,1] w", "<group = 2>", True),
+    "narrow-groups": ("Conv", "float[512,128,1,1] w", "<group = 4>", False),
+    "few-outputs-a-group": ("Conv", "float[256,256,1,1] w", "<group = 2>", False),
+    "transposed": ("ConvTranspose", "float[256,256,1,1] w", "", False),
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_channels_count_by_group_and_transposed_convolutions_have_no_sparse_kernels(name: str) -> None:
+    op, weight, attributes, likely = WIDE[name]
+    groups = int(attributes[-2]) if attributes else 1
+    channels = 256 if op == "ConvTranspose" else int(weight.split(",")[1]) * groups
+    text = (
+        f"g (float[1,{channels},4,4] x) => (float[n,k,h,l] y) <{weight}> {{ y = {op} {attributes} (x, w) }}"
+    )
+    (place,) = found(text)
+    row = layer(place, Pattern(2, 4))
+    assert row.eligible
+    assert row.likely is likely
+
+
 def test_a_weight_can_be_ignored_by_its_name() -> None:
     (place,) = found(FOUND["gemm"][0])
     row = layer(place, Pattern(2, 4), ["w*"])
