@@ -7,7 +7,6 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from graphprune.backends.ort_layers import layer_times
 from graphprune.errors import Environment, Refused
 from graphprune.feeds import Feeds
 from graphprune.model import Model
-from graphprune.processors import usable
+from graphprune.processors import processor_name, usable
 from graphprune.runtime import ORT_ERRORS, first_line, serialised
 
 _ERRORS: tuple[type[Exception], ...] = (*ORT_ERRORS, RuntimeError)
@@ -46,7 +45,7 @@ class Ort:
         versions = {"onnxruntime": ort.__version__}
         if self.name == "ort:cpu":
             details = {"cores": str(len(usable())), "threads": str(setup.threads or "all")}
-            return Device(self.name, _processor(), details, {**versions, "system": platform.platform()})
+            return Device(self.name, processor_name(), details, {**versions, "system": platform.platform()})
         from graphprune.backends.gpu import described
 
         found, details, driver = described(setup.gpu)
@@ -184,16 +183,6 @@ def _refusals() -> Generator[None]:
         raise Refused(
             f"ONNX Runtime refuses the model: {text}", "give sizes that it accepts with --shape"
         ) from error
-
-
-def _processor() -> str:
-    """Return the name of the processor as it calls itself."""
-    known = Path("/proc/cpuinfo")
-    if known.is_file():
-        for line in known.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 BACKENDS = {

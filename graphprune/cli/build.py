@@ -114,10 +114,9 @@ def command(
     with progress_bar(quiet):
         opened = load(model)
         done = build_all(opened, backend, wanted, saved, gpu=gpu, rebuild=force, dry=dry_run)
-    if not quiet or output_format == "json":
-        result = {"version": 1, "model": str(model), "backend": backend, "dry_run": dry_run}
-        engines = {"engines": [outcome.to_dict() for outcome in done]}
-        emit({**result, **engines}, output_format, lambda: _tables(done))
+    result = {"version": 1, "model": str(model), "backend": backend, "dry_run": dry_run}
+    engines = {"engines": [outcome.to_dict() for outcome in done]}
+    emit({**result, **engines}, output_format, lambda: _tables(done))
     _demand(done)
 
 

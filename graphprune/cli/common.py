@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from graphprune.cli.failures import printable
+from graphprune.cli.recording import keep_result, recorded
+from graphprune.cli.settings import placed, prepare, setting_options, settings
+from graphprune.errors import Usage
 from graphprune.json_values import plain
+
+if TYPE_CHECKING:
+    from graphprune.config.document import Document
 
 WIDTH = 100
 """A table is at most this many columns wide."""
@@ -34,10 +41,30 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class Verb(click.Command):
-    """A verb; it knows the spellings of other tools."""
+    """A verb; it knows the spellings of other tools, the environment, config files, and keeps records."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        prefix = f"GRAPHPRUNE_{info_name}"
+        return super().make_context(info_name, args, parent, **{"auto_envvar_prefix": prefix, **extra})
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [_known_spelling(word) for word in args])
+        words = [_known_spelling(word) for word in args]
+        prepare(self, ctx, words)
+        return super().parse_args(ctx, words)
+
+    def invoke(self, ctx: click.Context) -> object:
+        given = ctx.params
+        listen(given["quiet"], given["verbose"], given["debug"])
+        try:
+            return recorded(ctx, super().invoke)
+        except Exception as error:
+            if given["debug"] and "--debug" not in settings(ctx).words:
+                traceback.print_exc()
+            if isinstance(error, Usage):
+                raise placed(error, ctx) from error
+            raise
 
 
 def _known_spelling(word: str) -> str:
@@ -69,9 +96,14 @@ def sharing(*formats: str) -> Callable[[Command], Command]:
             ),
         ):
             command = option(command)
-        return command
+        return setting_options(command)
 
     return add
+
+
+def config_document() -> Document | None:
+    """Return the config file of the verb that is running; None where there is none."""
+    return settings(click.get_current_context()).document
 
 
 def listen(quiet: bool, verbose: bool, debug: bool) -> None:
@@ -116,8 +148,19 @@ def json_text(result: Mapping[str, object]) -> str:
     return json.dumps(plain(result), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def emit(result: Mapping[str, object], output_format: str, tables: Callable[[], Iterable[object]]) -> None:
-    """Print the result: as JSON, or as the tables that `tables` makes of it."""
+def emit(
+    result: Mapping[str, object],
+    output_format: str,
+    tables: Callable[[], Iterable[object]],
+) -> None:
+    """Print the result: as JSON, or, unless the verb is to be quiet, as the tables that `tables` makes of it.
+
+    The record of the run keeps it, too; of several results, all their entries.
+    """
+    keep_result(result)
+    context = click.get_current_context(silent=True)
+    if output_format != "json" and context is not None and context.params.get("quiet"):
+        return
     if output_format == "json":
         click.echo(json_text(result))
         return

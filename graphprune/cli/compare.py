@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from graphprune.cli.common import Verb, emit, listen, sharing
+from graphprune.cli.recording import keep_result
 from graphprune.errors import Usage
 
 if TYPE_CHECKING:
@@ -96,8 +97,6 @@ def command(
         from graphprune.profiling.baseline import against
 
         changes = against(sources, read_results([baseline])[0], baseline_margin, force=force_compare)
-    if quiet and output_format == "table":
-        return
     _show(made, changes, again, baseline, output_format)
 
 
@@ -106,14 +105,15 @@ def _merge(sources: list[Source], again: list[str], output: Path, quiet: bool, o
     from graphprune.text_file import write_text
 
     write_text(merged([source.profile for source in sources]), output)
-    if quiet and output_format == "table":
-        return
     result = {"version": 1, "output": str(output), "profiles": len(sources), "duplicates": again}
+    left_out = f"; {len(again)} that came twice left out" if again else ""
+    said = f"{len(sources)} profile{'s' if len(sources) > 1 else ''} in {output}{left_out}."
     if output_format == "json":
         emit(result, "json", tuple)
         return
-    left_out = f"; {len(again)} that came twice left out" if again else ""
-    click.echo(f"{len(sources)} profile{'s' if len(sources) > 1 else ''} in {output}{left_out}.")
+    keep_result(result)
+    if not (quiet and output_format == "table"):
+        click.echo(said)
 
 
 def _show(
@@ -122,6 +122,7 @@ def _show(
     if output_format == "markdown":
         from graphprune.cli.compare_markdown import markdown
 
+        keep_result(_result(made, changes, again, baseline))
         click.echo(markdown(made, changes))
         return
     from graphprune.cli.compare_tables import tables

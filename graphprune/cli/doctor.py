@@ -89,10 +89,9 @@ def command(
     tested = None
     if null_test is not None and not faults:
         tested = run_null_test(null_test, backend, shape, seconds, quiet)
-    if not quiet or output_format == "json":
-        result = {"version": 1, "findings": [vars(finding) for finding in findings]}
-        more = {} if tested is None else {"null_test": findings_of(tested)}
-        emit({**result, **more}, output_format, lambda: _tables(findings, tested))
+    result = {"version": 1, "findings": [vars(finding) for finding in findings]}
+    more = {} if tested is None else {"null_test": findings_of(tested)}
+    emit({**result, **more}, output_format, lambda: _tables(findings, tested))
     if faults:
         raise Environment(f"{faults[0].subject}: {faults[0].fault}", faults[0].hint or "install it again")
     if tested is not None:

@@ -87,8 +87,6 @@ def command(
         raise Usage(f"the model has no group {group}", did_you_mean(group, known))
     runs.attach("groups", lambda: groups_of(state))
     files = node_data_files.write(state, node_data, profile, force) if node_data else ()
-    if quiet and output_format != "json":
-        return
 
     from graphprune.cli import inspection_tables as tables
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from graphprune import runs
 from graphprune.cli.common import Verb, emit, listen, shared
 
 FEWEST = 6
@@ -103,6 +104,8 @@ def command(
     exports = exports_of(given, models)
     request = request_of(models, null_test, exports.trace is not None, given)
 
+    from dataclasses import asdict
+
     from graphprune.cli import profile_tables
     from graphprune.cli.progress_bar import progress_bar
     from graphprune.profiling.null_test import judged
@@ -113,14 +116,13 @@ def command(
         prepared = prepare(request)
         found = None if dry_run else run(prepared)
     if found is None:
-        if not quiet or output_format == "json":
-            plan = profile_tables.plan(prepared, exports)
-            emit({"version": 1, **plan}, output_format, lambda: profile_tables.plan_tables(plan))
+        plan = profile_tables.plan(prepared, exports)
+        emit({"version": 1, **plan}, output_format, lambda: profile_tables.plan_tables(plan))
         return
     graphs = {subject.name: subject.model.graph for subject in prepared.subjects}
     read = report(found, percentiles, graphs)
     null = judged(found) if null_test else None
     exports.write(found, percentiles)
-    if not quiet or output_format == "json":
-        result = {**read.to_dict(), "null_test": null.to_dict() if null else None}
-        emit(result, output_format, lambda: profile_tables.tables(read, null, exports))
+    runs.attach("profile", lambda: asdict(found))
+    result = {**read.to_dict(), "null_test": null.to_dict() if null else None}
+    emit(result, output_format, lambda: profile_tables.tables(read, null, exports))

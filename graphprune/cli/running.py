@@ -59,8 +59,6 @@ def execute(job: Job, *more: Hook) -> None:
         "output": str(job.output) if job.output else None,
         "seconds": [{"pass": name, "seconds": round(seconds, 6)} for name, seconds in times.seconds],
     }
-    if job.quiet and job.output_format != "json":
-        return
 
     def tables() -> Iterator[object]:
         from graphprune.cli import before_after

@@ -90,8 +90,6 @@ def command(
         write_text(picture(found, model.name, html=plot.suffix.lower() == ".html"), plot)
     if output is not None:
         write_text(json_text(result) + "\n", output)
-    if quiet and output_format != "json":
-        return
 
     from graphprune.cli.sensitivity_tables import tables
 

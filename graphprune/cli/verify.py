@@ -72,20 +72,18 @@ def command(
     shapes = parse_shapes(shape)
     if data is not None:
         scores = _judge(a, b, data, label_key, metric, samples, output, shapes, seed)
-        if not quiet or output_format == "json":
-            judged = {"version": 1, "a": str(a), "b": str(b), "data": data}
-            named = {"scores": {name: score.to_dict() for name, score in scores.items()}}
-            title = f"{b} beside {a} on {data}"
-            emit({**judged, **named}, output_format, lambda: score_tables(scores, title, ("A", "B")))
+        judged = {"version": 1, "a": str(a), "b": str(b), "data": data}
+        named = {"scores": {name: score.to_dict() for name, score in scores.items()}}
+        title = f"{b} beside {a} on {data}"
+        emit({**judged, **named}, output_format, lambda: score_tables(scores, title, ("A", "B")))
         if plan is None:
             return
     verification = _compare(a, b, plan, shapes, rtol, atol, seed)
     reference = f"{a} with the removed units masked" if plan else str(a)
-    if not quiet or output_format == "json":
-        result = {"version": 1, "a": str(a), "b": str(b), "plan": str(plan) if plan else None}
-        checks = [{**asdict(check), "passed": check.passed} for check in verification.checks]
-        whole = {**result, "verification": asdict(prove(verification)), "checks": checks}
-        emit(whole, output_format, lambda: _tables(verification, f"{b} beside {reference}"))
+    result = {"version": 1, "a": str(a), "b": str(b), "plan": str(plan) if plan else None}
+    checks = [{**asdict(check), "passed": check.passed} for check in verification.checks]
+    whole = {**result, "verification": asdict(prove(verification)), "checks": checks}
+    emit(whole, output_format, lambda: _tables(verification, f"{b} beside {reference}"))
     demand_equal(verification, reference)
 
 
