@@ -89,15 +89,14 @@ def by_plan(original: Model, candidate: Model, plan: Path, sizes: Mapping[str, S
         made(state.model, "model"),
         made(state.solution, "solution"),
     )
-    different = differing(cut.model, candidate)
+    wrong = differing(cut.model, candidate)
     try:
         found = verify(model, replace(cut, model=candidate), solution.shapes, sizes=sizes, seed=seed)
     except Negative as error:
-        return Proof("plan", str(plan), passed=False, reason=_joined(error.what, different))
-    worst = found.worst
-    distance = worst.error / worst.limit
-    reason = _reason(found)
-    return Proof("plan", str(plan), not different and not found.vacuous, distance, _joined(reason, different))
+        return Proof("plan", str(plan), passed=False, reason=_joined(wrong, error.what))
+    distance = found.worst.error / found.worst.limit
+    reason = _joined(wrong, _reason(found))
+    return Proof("plan", str(plan), not wrong and not found.vacuous, distance, reason)
 
 
 def _reason(found: Verification) -> str:
@@ -105,17 +104,15 @@ def _reason(found: Verification) -> str:
     if found.vacuous:
         return "nothing is proved: all that was compared is constant"
     if found.passed:
-        return f"equal to the masked original in {len(found.checks)} comparisons"
+        return f"its outputs equal those of the masked original, in {len(found.checks)} comparisons"
     return (
         f"output {worst.output} differs from the masked original by {worst.error:.2g}, "
         f"the limit is {worst.limit:.2g}"
     )
 
 
-def _joined(reason: str, different: str) -> str:
-    if not different:
-        return reason
-    return f"{different}; {reason}" if reason else different
+def _joined(*reasons: str) -> str:
+    return "; ".join(reason for reason in reasons if reason)
 
 
 def differing(expected: Model, found: Model) -> str:
@@ -139,7 +136,8 @@ def differing(expected: Model, found: Model) -> str:
     if not wrong:
         return ""
     numbers = sum(count for _, count, _ in wrong)
-    return f"weight {wrong[0][2]} ({numbers} differing numbers in {len(wrong)} of {len(ours)} weights)"
+    differ = "1 number differs" if numbers == 1 else f"{numbers} numbers differ"
+    return f"weight {wrong[0][2]} ({differ}, in {len(wrong)} of {len(ours)} weights)"
 
 
 def _number(value: object) -> str:
@@ -213,5 +211,5 @@ def prove(
     except GraphpruneError as error:
         planned = Proof("plan", str(plan), passed=False, reason=error.what)
     if found is not None and not found.passed:
-        return replace(planned, passed=False, reason=_joined(planned.reason, found.reason))
+        return replace(planned, passed=False, reason=_joined(found.reason, planned.reason))
     return planned
