@@ -26,6 +26,7 @@ VERBS = {
     "build": "Build an engine: for the GPU at hand, or for others.",
     "profile": "Measure the latency of models, each beside the first.",
     "run": "Run any pipeline of passes.",
+    "gate": "Judge a model beside the original by budgets, with an exit code.",
     "compare": "Set saved profiles of several devices and models side by side.",
     "doctor": "Show the environment, and whether it can do what graphprune needs.",
 }
