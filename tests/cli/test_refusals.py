@@ -101,7 +101,7 @@ def test_whatever_happens_ends_in_two_lines_and_a_code(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr("graphprune.inspection.inspect", fail)
+    monkeypatch.setattr("graphprune.inspection.solved", fail)
     found, _, err = call("inspect model.onnx")
     assert found == code
     assert err.splitlines()[0] == first
