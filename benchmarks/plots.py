@@ -50,3 +50,21 @@ def stairs(curves: list[dict[str, Any]], path: Path) -> None:
         axes.legend(title="channels that vary")
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
+
+
+def operating(rows: list[dict[str, float]], trials: int, path: Path) -> None:
+    """Draw the shares of verdicts of a gate over how far the truth is beyond its limit."""
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "graphprune"
+    figure, axes = plt.subplots(figsize=(6, 3.6))
+    points = [100 * row["offset"] for row in rows]
+    for status, style in (("pass", "s--"), ("inconclusive", ":"), ("fail", "o-")):
+        axes.plot(points, [100 * row[status] / trials for row in rows], style, markersize=3, label=status)
+    for point in (-1, 1):
+        axes.axvline(point, color="0.7", linewidth=0.8)
+    axes.set_xlabel("true ratio of latencies minus the limit, points")
+    axes.set_ylabel("% of measurements")
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})

@@ -2,8 +2,9 @@
 
 What disturbs a machine lasts: the times of blocks that follow each other are alike, and so, at times, are
 the ratios of pairs. Pairs are thus drawn in stretches that follow each other (the circular block bootstrap of
-Politis and Romano 1992), as long as the square root of the number of pairs. Few stretches show less variance
-than there is, so that the ends are moved out by what Student's t exceeds the normal quantile by.
+Politis and Romano 1992), as long as the square root of the number of pairs, and longer where their memory is.
+Few stretches show less variance than there is, so that the ends are moved out by what Student's t exceeds the
+normal quantile by.
 """
 
 from __future__ import annotations
@@ -23,18 +24,31 @@ _FINE = 1024
 """Steps of rank in which percentiles of many runs are taken."""
 
 
-def stretch(pairs: int) -> int:
-    """How many pairs are drawn together.
+def stretch(series: Numbers) -> int:
+    """Return how many pairs are drawn together, by what was measured of each: [pairs].
 
-    >>> stretch(30), stretch(100), stretch(400)
-    (5, 10, 20)
+    Four times the time over which their ranks are correlated with themselves, one plus twice the sum of the
+    autocorrelations up to the first that chance explains; the square root of their number at least, and a
+    sixth of it at most.
+
+    >>> random = np.random.default_rng(0)
+    >>> stretch(random.random(100)), stretch(np.cumsum(random.random(100) - 0.5))
+    (10, 16)
     """
-    return max(1, round(math.sqrt(pairs)))
+    pairs = len(series)
+    ranks = np.unique(series, return_inverse=True)[1].astype(np.float64)
+    ranks -= ranks.mean()
+    time, scale = 1.0, max(float(ranks @ ranks), 1e-12)
+    for lag in range(1, pairs // 4 + 1):
+        correlation = float(ranks[lag:] @ ranks[:-lag]) / scale
+        if correlation < 2 / math.sqrt(pairs):
+            break
+        time += 2 * correlation
+    return max(1, round(math.sqrt(pairs)), min(round(4 * time), pairs // 6))
 
 
-def draw(pairs: int, seed: int) -> Draws:
-    """Return the numbers of the pairs in each draw: [draws, pairs]."""
-    length = stretch(pairs)
+def draw(pairs: int, length: int, seed: int) -> Draws:
+    """Return the numbers of the pairs in each draw, `length` of them in a row: [draws, pairs]."""
     stretches = -(-pairs // length)
     starts = np.random.default_rng(seed).integers(0, pairs, (_DRAWS, stretches))
     places = (starts[:, :, None] + np.arange(length)) % pairs
@@ -42,16 +56,17 @@ def draw(pairs: int, seed: int) -> Draws:
     return found
 
 
-def interval(value: float, drawn: Numbers, pairs: int, beyond: float = BEYOND) -> Estimate:
+def interval(value: float, drawn: Numbers, pairs: int, length: int, beyond: float = BEYOND) -> Estimate:
     """Return `value` with the interval of `drawn`, which is beyond either end with probability `beyond`.
 
     Args:
         value: of all pairs.
         drawn: of each draw.
         pairs: how many there are.
+        length: how many were drawn together.
         beyond: the probability.
     """
-    freedom = max(1, pairs // stretch(pairs) - 1)
+    freedom = max(1, pairs // length - 1)
     wider = student(1 - BEYOND, freedom) / normal(1 - BEYOND)
     if beyond < BEYOND:  # draws show no such tails: the interval is widened as a normal one
         wider *= normal(1 - beyond) / normal(1 - BEYOND)

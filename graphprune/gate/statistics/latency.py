@@ -10,7 +10,7 @@ import numpy as np
 
 from graphprune.backends import Numbers
 from graphprune.gate.outcome import Bound
-from graphprune.gate.statistics.blocks import draw, interval, means, often, percentiles
+from graphprune.gate.statistics.blocks import draw, interval, means, often, percentiles, stretch
 from graphprune.gate.statistics.estimate import BEYOND, Estimate
 from graphprune.profiling.paired import Blocks
 from graphprune.profiling.summary import least_runs
@@ -68,14 +68,15 @@ def latency_ratio(
     if any(too_few(blocks, statistic, number) for number in (model, reference)):
         return None
     ratios = blocks.ratios(model, reference)
-    draws = draw(len(ratios), seed)
+    pairs, length = len(ratios), stretch(ratios)
+    draws = draw(pairs, length, seed)
     if statistic == 50:
         drawn = np.median(ratios[draws], axis=1)
-        return interval(float(np.median(ratios)), drawn, len(ratios), beyond)
+        return interval(float(np.median(ratios)), drawn, pairs, length, beyond)
     value = _value(blocks, model, statistic) / _value(blocks, reference, statistic)
     times = often(draws)
     drawn = _drawn(blocks, model, statistic, times) / _drawn(blocks, reference, statistic, times)
-    return interval(value, drawn, len(ratios), beyond)
+    return interval(value, drawn, pairs, length, beyond)
 
 
 def latency(
@@ -84,9 +85,10 @@ def latency(
     """Return a latency in the unit of the blocks; None where there are `too_few` runs."""
     if too_few(blocks, statistic, model):
         return None
-    pairs = len(blocks.seconds[model])
-    drawn = _drawn(blocks, model, statistic, often(draw(pairs, seed)))
-    return interval(_value(blocks, model, statistic), drawn, pairs, beyond)
+    medians = blocks.medians(model)
+    pairs, length = len(medians), stretch(medians)
+    drawn = _drawn(blocks, model, statistic, often(draw(pairs, length, seed)))
+    return interval(_value(blocks, model, statistic), drawn, pairs, length, beyond)
 
 
 def latency_increase(
@@ -101,11 +103,12 @@ def latency_increase(
     """Return by how much `model` takes longer than `reference`; None where there are `too_few` runs."""
     if any(too_few(blocks, statistic, number) for number in (model, reference)):
         return None
-    pairs = len(blocks.seconds[model])
-    times = often(draw(pairs, seed))
+    differences = blocks.medians(model) - blocks.medians(reference)
+    pairs, length = len(differences), stretch(differences)
+    times = often(draw(pairs, length, seed))
     drawn = _drawn(blocks, model, statistic, times) - _drawn(blocks, reference, statistic, times)
     value = _value(blocks, model, statistic) - _value(blocks, reference, statistic)
-    return interval(value, drawn, pairs, beyond)
+    return interval(value, drawn, pairs, length, beyond)
 
 
 def latency_estimate(

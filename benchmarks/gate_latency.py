@@ -1,0 +1,191 @@
+"""The latency gate: how often it fails, passes or stays open, over the true ratio and on a real machine."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import results
+from benchmarks.asset_data import folder
+from benchmarks.null_test import Slowed, default_model, share
+from graphprune.backends import Setup, backend
+from graphprune.feeds import Feeds
+from graphprune.gate.statistics import Decision, LatencyLimit, decide, latency_ratio, settled
+from graphprune.gate.statistics.estimate import BEYOND
+from graphprune.gate.statistics.latency import EARLY
+from graphprune.model import Model
+from graphprune.profiling.cases import Wanted, cases, feeds_for
+from graphprune.profiling.conditions import Watch
+from graphprune.profiling.paired import Blocks, Rounds, measure
+from graphprune.profiling.subjects import subjects
+
+RECORDED = results.RESULTS / "gate_blocks.json"
+OFFSETS = tuple(round(-0.03 + 0.0025 * step, 4) for step in range(25))
+STRETCH = 32
+"""Pairs of a recording that are drawn together: longer than what disturbs a machine mostly lasts."""
+_BLOCK = 0.025
+Ratios = NDArray[np.float64]
+
+
+def record(rounds: int = 240, times: int = 3) -> list[dict[str, Any]]:
+    """Time models against themselves and each other, and return the ratios of their pairs of blocks."""
+    names = ("mobilenet_v2", "cifar10_resnet56", "efficientnet_lite0")
+    paths = [path for name in names if (path := folder() / "models" / f"{name}.onnx").exists()]
+    paths = paths or [default_model()]
+    pairs = [(paths[0], path) for path in paths] + [(path, path) for path in paths[1:]]
+    found: list[dict[str, Any]] = []
+    for number in range(times):
+        for one, other in pairs:
+            blocks = _timed(one, other, Rounds(rounds=rounds, duration=0.1, longest=0.1))
+            ratios = [round(float(ratio), 5) for ratio in blocks.ratios(1)]
+            found.append({"models": [one.stem, other.stem], "ratios": ratios})
+            print(f"{number + 1}/{times}: {other.stem} over {one.stem}", file=sys.stderr)
+    return found
+
+
+def _timed(one: Path, other: Path, rounds: Rounds) -> Blocks:
+    runtime, setup = backend("ort:cpu"), Setup()
+    (first, feeds), (second, further) = _subject(one), _subject(other)
+    with runtime.open(first, feeds, setup) as left, runtime.open(second, further, setup) as right:
+        return measure([left, right], rounds)
+
+
+def _subject(path: Path) -> tuple[Model, Feeds]:
+    (subject,) = subjects((path,))
+    wanted = Wanted(shapes=None)
+    (case,) = cases((subject,), wanted)
+    return subject.model, feeds_for(case, (subject,), wanted)
+
+
+def simulate(trials: int, rounds: Rounds) -> dict[str, Any]:
+    """Judge measurements whose noise is that of the recordings, over the true ratio minus the limit.
+
+    Each takes stretches of one recording, whose ratios are divided by their median, and turned over by
+    chance. It ends as a real one does: when the limit is clear by three standard errors, or time is up.
+    """
+    recordings = [np.array(each["ratios"]) for each in json.loads(RECORDED.read_text("utf-8"))["recordings"]]
+    noise = [ratios / np.median(ratios) for ratios in recordings]
+    # A recording of one model against itself, and of two, is as noisy as its own times
+    random = np.random.default_rng(0)
+    least = max(rounds.rounds, math.ceil(rounds.duration / _BLOCK))
+    most = max(least, math.ceil(rounds.longest / _BLOCK))
+    looks = _looks(least, most)
+    counts = {offset: Counter[Decision]() for offset in OFFSETS}
+    spent: dict[float, list[int]] = {offset: [] for offset in OFFSETS}
+    widths: list[float] = []
+    for number in range(trials):
+        ratios = _drawn(noise[number % len(noise)], most, random)
+        intervals = [_interval(ratios[:look]) for look in looks]
+        widths.append((intervals[-1][3] - intervals[-1][2]) / 2)
+        for offset in OFFSETS:
+            decision, look = _judged(intervals, looks, 1 + offset)
+            counts[offset][decision] += 1
+            spent[offset].append(look)
+    rows = [
+        {
+            "offset": offset,
+            **{status: counts[offset][status] for status in ("pass", "inconclusive", "fail")},
+            "pairs": float(np.mean(spent[offset])),
+        }
+        for offset in OFFSETS
+    ]
+    within, beyond = counts[-0.01], counts[0.01]
+    return {
+        "trials": trials,
+        "recordings": len(noise),
+        "pairs": {"least": least, "most": most},
+        "half width": {
+            "median": round(float(np.median(widths)), 4),
+            "largest": round(float(np.max(widths)), 4),
+        },
+        "false fails 1 point inside": share(within["fail"], trials),
+        "passes 1 point inside": share(within["pass"], trials),
+        "found 1 point beyond": share(beyond["fail"], trials),
+        "false passes 1 point beyond": share(beyond["pass"], trials),
+        "fails at the limit": share(counts[0.0]["fail"], trials),
+        "rows": rows,
+    }
+
+
+def _looks(least: int, most: int) -> list[int]:
+    """The pairs after which a measurement looks whether it is settled, and the last."""
+    looks: list[int] = []
+    last = 0
+    for pairs in range(least, most + 1):
+        if pairs % 4 == 0 and pairs >= 1.2 * last:
+            looks.append(pairs)
+            last = pairs
+    return looks if looks and looks[-1] == most else [*looks, most]
+
+
+def _drawn(noise: Ratios, count: int, random: np.random.Generator) -> Ratios:
+    starts = random.integers(0, len(noise), math.ceil(count / STRETCH))
+    places = (starts[:, None] + np.arange(STRETCH)).ravel()[:count] % len(noise)
+    found: Ratios = noise[places]
+    return found if random.random() < 0.5 else 1 / found
+
+
+def _interval(ratios: Ratios) -> tuple[float, float, float, float]:
+    """The ends for an early end, and for the last look. The ratio of all ratios shifts both alike."""
+    blocks = Blocks((tuple(np.ones((len(ratios), 1))), tuple(ratios[:, None])))
+    early, last = (latency_ratio(blocks, 50, beyond=beyond) for beyond in (EARLY, BEYOND))
+    assert early is not None
+    assert last is not None
+    return early.low, early.high, last.low, last.high
+
+
+def _judged(
+    intervals: Sequence[tuple[float, float, float, float]], looks: Sequence[int], truth: float
+) -> tuple[Decision, int]:
+    """What the measurement comes to where the true ratio is `truth` and the limit 1."""
+    for (low, high, _, _), look in zip(intervals, looks, strict=True):
+        if truth * low > 1 or truth * high < 1:
+            return decide(truth * low, truth * high, 1, upper=True), look
+    return decide(truth * intervals[-1][2], truth * intervals[-1][3], 1, upper=True), looks[-1]
+
+
+def machine(trials: int, rounds: Rounds, slowdown: float) -> dict[str, Any]:
+    """Judge a model against itself, as it is and slowed down, by limits 1 point beyond and inside."""
+    path = default_model()
+    model, feeds = _subject(path)
+    runtime, setup = backend("ort:cpu"), Setup()
+    watch = Watch()
+    before = watch.conditions()
+    started = time.perf_counter()
+    rows: list[dict[str, Any]] = []
+    for number in range(trials):
+        for slower in (0.0, slowdown):
+            for offset in (-0.01, 0.01):  # the true ratio minus the limit
+                limit = LatencyLimit(50.0, "max-ratio", 1 + slower - offset)
+                with runtime.open(model, feeds, setup) as one, runtime.open(model, feeds, setup) as other:
+                    second = Slowed(other, slower) if slower else other
+                    blocks = measure([one, second], rounds, settled=settled([limit]))
+                found = latency_ratio(blocks, 50)
+                assert found is not None
+                status = decide(found.low, found.high, limit.limit, upper=True)
+                values = {key: round(value, 5) for key, value in asdict(found).items()}
+                rows.append({"slowdown": slower, "offset": offset, "status": status, **values})
+        print(f"{number + 1}/{trials}: {[row['status'] for row in rows[-4:]]}", file=sys.stderr)
+    inside = [row["status"] for row in rows if row["offset"] < 0]
+    beyond = [row["status"] for row in rows if row["offset"] > 0]
+    return {
+        "model": path.name,
+        "settings": asdict(rounds),
+        "seconds": round(time.perf_counter() - started, 1),
+        "false fails 1 point inside": share(inside.count("fail"), len(inside)),
+        "passes 1 point inside": share(inside.count("pass"), len(inside)),
+        "found 1 point beyond": share(beyond.count("fail"), len(beyond)),
+        "false passes 1 point beyond": share(beyond.count("pass"), len(beyond)),
+        "conditions": {"before": asdict(before), "after": asdict(watch.conditions())},
+        "rows": rows,
+    }
