@@ -25,8 +25,11 @@ VERBS = (
     "verify",
     "build",
     "profile",
+    "gate",
+    "init",
     "compare",
     "run",
+    "schema",
     "doctor",
 )
 

@@ -51,8 +51,20 @@ def gate_config(document: Document) -> GateConfig:
     found = limits(document)
     table = _table(document)
     kept = {key: value for key, value in table.items() if key != "assert" and key not in PRESENTATION}
-    settings = read_settings(kept, found.folder, lambda key: f"{found.at[key]}: {key}")
+    settings = read_settings(
+        _models(kept), found.folder, lambda key: f"{found.at.get(key, found.at.get('models'))}: {key}"
+    )
     return replace(found, settings=settings)
+
+
+def _models(given: dict[str, Any]) -> dict[str, Any]:
+    """`given` with two `models`, as the command line has them, by what they are."""
+    models: object = given.get("models")
+    named = cast("list[object]", models) if isinstance(models, list) else []
+    if len(named) != 2 or "original" in given or "candidate" in given:
+        return given
+    rest = {key: value for key, value in given.items() if key != "models"}
+    return {**rest, "original": named[0], "candidate": named[1]}
 
 
 def limits(document: Document) -> GateConfig:
