@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,11 @@ def check(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
-def test_every_command_of_a_recipe_is_one_that_graphprune_reads(path: Path) -> None:
+def test_every_command_of_a_recipe_is_one_that_graphprune_reads(
+    path: Path, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(repository / "graphprune" / "ci" / "starter.toml", tmp_path / "graphprune.toml")
+    monkeypatch.chdir(tmp_path)  # the one file that is read before a verb runs
     found = list(commands(path))
     assert found or path.name in {"README.md", "slurm.md"}
     for words in found:
@@ -115,6 +120,40 @@ def test_the_job_of_kubernetes_asks_for_one_gpu_and_mounts_what_it_names() -> No
     assert container["workingDir"] in {mount["mountPath"] for mount in container["volumeMounts"]}
     assert container["command"][0] == "graphprune"
     check(container["command"][1:])
+
+
+def test_the_workflow_of_the_gate_gives_inputs_and_reads_outputs_that_the_action_has(
+    repository: Path,
+) -> None:
+    yaml = pytest.importorskip("yaml")
+    action = yaml.safe_load((repository / "action.yml").read_text(encoding="utf-8"))
+    page = recipe("gate-github.md").read_text(encoding="utf-8")
+    (gate,) = (
+        step for step in yaml_of("gate-github.md")["jobs"]["gate"]["steps"] if step.get("id") == "gate"
+    )
+    assert set(gate["with"]) <= set(action["inputs"])
+    assert set(re.findall(r"steps\.gate\.outputs\.([a-z-]+)", page)) <= set(action["outputs"])
+    inputs, outputs = re.findall(r"^\| (?:input|output) \|.*\n((?:\|.*\n)+)", page, re.MULTILINE)
+    for table, known in ((inputs, action["inputs"]), (outputs, action["outputs"])):
+        firsts = [line.split("|")[1] for line in table.splitlines()[1:]]
+        assert {name for first in firsts for name in re.findall(r"`([a-z-]+)`", first)} == set(known)
+
+
+def test_the_words_of_the_workflow_of_the_gate_are_read() -> None:
+    (gate,) = (
+        step for step in yaml_of("gate-github.md")["jobs"]["gate"]["steps"] if step.get("id") == "gate"
+    )
+    given = gate["with"]
+    words = [
+        word for name in ("config", "original", "candidate", "data") for word in (f"--{name}", given[name])
+    ]
+    check(["gate", *words[2:], *shlex.split(given["args"])])
+
+
+def test_the_job_of_gitlab_is_the_one_that_init_writes(repository: Path) -> None:
+    yaml = pytest.importorskip("yaml")
+    written = (repository / "graphprune" / "ci" / "gitlab.yml").read_text(encoding="utf-8")
+    assert yaml_of("gate-gitlab.md") == yaml.safe_load(written.replace("@CONFIG@", "graphprune.toml"))
 
 
 SUBMITIT = {

@@ -27,6 +27,7 @@ VERBS = {
     "profile": "Measure the latency of models, each beside the first.",
     "run": "Run any pipeline of passes.",
     "gate": "Judge a model beside the original by budgets, with an exit code.",
+    "init": "Write a commented config to start from, and the job that runs the gate.",
     "compare": "Set saved profiles of several devices and models side by side.",
     "doctor": "Show the environment, and whether it can do what graphprune needs.",
 }

@@ -61,9 +61,12 @@ def _limits(judged: list[Finding]) -> Table:
     made.add_column("", no_wrap=True)
     for heading in ("metric", "original", "candidate", "measured", "95 % interval", "allowed"):
         flush_right = heading in ("original", "candidate")
-        least = MEASURED if heading == "measured" else None
-        justify = "right" if flush_right else "left"
-        made.add_column(heading, justify=justify, overflow="fold", min_width=least)
+        made.add_column(
+            heading,
+            justify="right" if flush_right else "left",
+            overflow="fold",
+            min_width=MEASURED if heading == "measured" else None,
+        )
     for finding in judged:
         cells = cells_of(finding)
         words = (cells.original, cells.candidate, _shorter(cells.measured), cells.interval)
