@@ -112,12 +112,12 @@ def joined(file: Sequence[Assertion], line: Sequence[Assertion]) -> tuple[Assert
 
 
 def selected(assertions: Sequence[Assertion], patterns: Iterable[str]) -> tuple[Assertion, ...]:
-    """Return the limits whose metric fits one of `patterns`; all, where there are none.
+    """Return the limits whose metric, or its first or last parts, fits one of `patterns`; all without any.
 
     Raises:
         Usage: a pattern fits no metric that is limited.
     """
-    wanted = tuple(patterns)
+    wanted = tuple(part.strip() for pattern in patterns for part in pattern.split(",") if part.strip())
     for pattern in wanted:
         if not any(_fits(assertion, pattern) for assertion in assertions):
             known = dict.fromkeys(assertion.metric for assertion in assertions)
@@ -129,7 +129,7 @@ def selected(assertions: Sequence[Assertion], patterns: Iterable[str]) -> tuple[
 
 def _fits(assertion: Assertion, pattern: str) -> bool:
     metric = assertion.metric
-    return fnmatchcase(metric, pattern) or metric.startswith(f"{pattern}.")
+    return fnmatchcase(metric, pattern) or metric.startswith(f"{pattern}.") or metric.endswith(f".{pattern}")
 
 
 def check_budgets(assertions: Sequence[Assertion]) -> None:

@@ -251,5 +251,6 @@ def test_only_selects_metrics_by_pattern() -> None:
     given = limits("size<=5MB", "latency.p50<=5ms", "latency.p99<=9ms", "top1>=0.5")
     assert [each.metric for each in selected(given, ["latency"])] == ["latency.p50", "latency.p99"]
     assert [each.metric for each in selected(given, ["*.p50", "size"])] == ["size", "latency.p50"]
+    assert [each.metric for each in selected(given, ["p99,top1"])] == ["latency.p99", "accuracy.top1"]
     with pytest.raises(Usage, match="selects no assertion"):
         selected(given, ["macs"])
