@@ -71,6 +71,12 @@ def test_every_module_of_the_source_is_in_the_wheel(repository: Path, wheel: lis
     assert written - set(wheel) == set()
 
 
+def test_what_init_writes_is_in_the_wheel(repository: Path, wheel: list[str]) -> None:
+    written = {f"graphprune/ci/{path.name}" for path in (repository / "graphprune" / "ci").iterdir()}
+    assert len(written) == 3
+    assert written - set(wheel) == set()
+
+
 def test_every_package_folder_is_listed(repository: Path) -> None:
     source = repository / "graphprune"
     folders = {path.parent for path in source.glob("**/*.py")} | {source / "passes"}
