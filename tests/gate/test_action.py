@@ -178,13 +178,13 @@ def test_a_budget_that_is_broken_fails_the_step_and_points_at_its_line(workspace
     text = (
         LIMITS.replace("= 0.8", "= 0.1").replace('= "model', '= "../model').replace('= "small', '= "../small')
     )
-    (workspace / "ci" / "gate.toml").write_text(text, encoding="utf-8")
-    ran = run(workspace, install="false", config="gate.toml", working_directory="ci")
+    (workspace / "ci" / "my gate.toml").write_text(text, encoding="utf-8")
+    ran = run(workspace, install="false", config="my gate.toml", working_directory="ci")
     assert ran.code == 1
     assert (ran.output["status"], ran.output["exit-code"]) == ("fail", "1")
     line = text.splitlines().index("max-ratio = 0.1") + 1
     assert re.search(
-        rf"^::error title=fail%3A size,file=ci/gate\.toml,line={line}::size is ", ran.log, re.MULTILINE
+        rf"^::error title=fail%3A size,file=ci/my gate\.toml,line={line}::size is ", ran.log, re.MULTILINE
     )
     assert "❌ fail" in ran.summary
 
