@@ -71,25 +71,27 @@ def simulate(trials: int, rounds: Rounds) -> dict[str, Any]:
     """Judge measurements whose noise is that of the recordings, over the true ratio minus the limit.
 
     Each takes stretches of one recording, whose ratios are divided by their median, and turned over by
-    chance. It ends as a real one does: when the limit is clear by three standard errors, or time is up.
+    chance. It ends as a real one does: when the limit is kept by three standard errors, or time is up.
     """
-    recordings = [np.array(each["ratios"]) for each in json.loads(RECORDED.read_text("utf-8"))["recordings"]]
-    noise = [ratios / np.median(ratios) for ratios in recordings]
-    # A recording of one model against itself, and of two, is as noisy as its own times
+    recordings: list[dict[str, Any]] = json.loads(RECORDED.read_text("utf-8"))["recordings"]
+    noise = [np.array(each["ratios"]) / np.median(each["ratios"]) for each in recordings]
     random = np.random.default_rng(0)
     least = max(rounds.rounds, math.ceil(rounds.duration / _BLOCK))
     most = max(least, math.ceil(rounds.longest / _BLOCK))
     looks = _looks(least, most)
     counts = {offset: Counter[Decision]() for offset in OFFSETS}
     spent: dict[float, list[int]] = {offset: [] for offset in OFFSETS}
-    widths: list[float] = []
+    widths: list[list[float]] = [[] for _ in noise]
+    by_noise = [Counter[tuple[float, Decision]]() for _ in noise]
     for number in range(trials):
         ratios = _drawn(noise[number % len(noise)], most, random)
-        intervals = [_interval(ratios[:look]) for look in looks]
-        widths.append((intervals[-1][3] - intervals[-1][2]) / 2)
+        early = [_interval(ratios[:look], EARLY) for look in looks]
+        last = _interval(ratios, BEYOND)
+        widths[number % len(noise)].append((last[1] - last[0]) / 2)
         for offset in OFFSETS:
-            decision, look = _judged(intervals, looks, 1 + offset)
+            decision, look = _judged(early, last, looks, 1 + offset)
             counts[offset][decision] += 1
+            by_noise[number % len(noise)][offset, decision] += 1
             spent[offset].append(look)
     rows = [
         {
@@ -105,14 +107,26 @@ def simulate(trials: int, rounds: Rounds) -> dict[str, Any]:
         "recordings": len(noise),
         "pairs": {"least": least, "most": most},
         "half width": {
-            "median": round(float(np.median(widths)), 4),
-            "largest": round(float(np.max(widths)), 4),
+            "median": round(float(np.median(np.concatenate(widths))), 4),
+            "largest": round(float(np.max(np.concatenate(widths))), 4),
         },
         "false fails 1 point inside": share(within["fail"], trials),
         "passes 1 point inside": share(within["pass"], trials),
         "found 1 point beyond": share(beyond["fail"], trials),
         "false passes 1 point beyond": share(beyond["pass"], trials),
         "fails at the limit": share(counts[0.0]["fail"], trials),
+        "by recording": [
+            {
+                "models": each["models"],
+                "half width": round(float(np.median(width)), 4),
+                "trials": len(width),
+                "false fails 1 point inside": found[-0.01, "fail"],
+                "found 1 point beyond": found[0.01, "fail"],
+                "fails at the limit": found[0.0, "fail"],
+            }
+            for each, width, found in zip(recordings, widths, by_noise, strict=True)
+            if width
+        ],
         "rows": rows,
     }
 
@@ -135,23 +149,22 @@ def _drawn(noise: Ratios, count: int, random: np.random.Generator) -> Ratios:
     return found if random.random() < 0.5 else 1 / found
 
 
-def _interval(ratios: Ratios) -> tuple[float, float, float, float]:
-    """The ends for an early end, and for the last look. The ratio of all ratios shifts both alike."""
+def _interval(ratios: Ratios, beyond: float) -> tuple[float, float]:
+    """Its ends; where the true ratio is another, both are multiplied with it."""
     blocks = Blocks((tuple(np.ones((len(ratios), 1))), tuple(ratios[:, None])))
-    early, last = (latency_ratio(blocks, 50, beyond=beyond) for beyond in (EARLY, BEYOND))
-    assert early is not None
-    assert last is not None
-    return early.low, early.high, last.low, last.high
+    found = latency_ratio(blocks, 50, beyond=beyond)
+    assert found is not None
+    return found.low, found.high
 
 
 def _judged(
-    intervals: Sequence[tuple[float, float, float, float]], looks: Sequence[int], truth: float
+    early: Sequence[tuple[float, float]], last: tuple[float, float], looks: Sequence[int], truth: float
 ) -> tuple[Decision, int]:
     """What the measurement comes to where the true ratio is `truth` and the limit 1."""
-    for (low, high, _, _), look in zip(intervals, looks, strict=True):
-        if truth * low > 1 or truth * high < 1:
-            return decide(truth * low, truth * high, 1, upper=True), look
-    return decide(truth * intervals[-1][2], truth * intervals[-1][3], 1, upper=True), looks[-1]
+    for (low, high), look in zip(early, looks, strict=True):
+        if decide(truth * low, truth * high, 1, upper=True) == "pass":
+            return "pass", look
+    return decide(truth * last[0], truth * last[1], 1, upper=True), looks[-1]
 
 
 def machine(trials: int, rounds: Rounds, slowdown: float) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphprune.gate.statistics.quantiles import normal, student, two_sided
-from graphprune.gate.statistics.shares import difference, quotient, wilson
+from graphprune.gate.statistics.shares import difference, least_difference, least_share, quotient, wilson
 
 Z = two_sided(0.95)
 TABLES = st.tuples(*[st.integers(0, 60)] * 4).filter(lambda counts: sum(counts) > 0)
@@ -131,3 +131,28 @@ def test_the_interval_of_a_difference_covers_as_it_says(count: int, lost: float,
     drawn = np.random.default_rng(0).multinomial(count, [lost, won, 1 - lost - won], 4000)
     low, high = difference(drawn[:, 0], drawn[:, 1], count, Z)
     assert 0.93 <= np.mean((low <= lost - won) & (lost - won <= high)) <= 0.97
+
+
+@pytest.mark.parametrize(("count", "z"), [(10, 2.0), (20, 4.0), (200, 3.0)])
+def test_where_all_are_right_the_likelihood_has_a_closed_form(count: int, z: float) -> None:
+    assert float(least_share(count, count, z)) == pytest.approx(math.exp(-z * z / (2 * count)))
+
+
+def test_the_likelihood_of_a_difference_is_as_maximised_by_search() -> None:
+    lost, won, same, z = 12, 3, 25, 3.0
+    low = float(least_difference(lost, won, lost + won + same, z))
+
+    def likelihood(p: float, q: float) -> float:
+        return lost * math.log(p) + won * math.log(q) + same * math.log(1 - p - q)
+
+    grid = np.linspace(1e-4, 0.5, 20001)
+    at_low = max(likelihood(q + low, q) for q in grid if q + low > 0 and 2 * q + low < 1)
+    assert 2 * (likelihood(lost / 40, won / 40) - at_low) == pytest.approx(z * z, abs=1e-3)
+
+
+@pytest.mark.parametrize(("lost", "won"), [(0.12, 0.02), (0.1, 0.0), (0.3, 0.2)])
+def test_small_errors_are_as_small_as_they_say(lost: float, won: float) -> None:
+    drawn = np.random.default_rng(0).multinomial(50, [lost, won, 1 - lost - won], 200_000)
+    pairs, counts = np.unique(drawn[:, :2], axis=0, return_counts=True)
+    beyond = least_difference(pairs[:, 0], pairs[:, 1], 50, normal(1 - 0.0025)) > 0.1 + 1e-9
+    assert counts[beyond].sum() / 200_000 < 0.0035

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from graphprune.gate.outcome import ClassChange
 from graphprune.gate.statistics.estimate import BEYOND, Decision, Estimate
 from graphprune.gate.statistics.samples import more
-from graphprune.gate.statistics.tables import Table, by_class, fall, share
+from graphprune.gate.statistics.tables import Table, by_class, fall, least_fall, share
 from graphprune.metrics.paired import Paired
 
 Floats = NDArray[np.float64]
@@ -79,7 +79,7 @@ def worst_class(
     table = by_class(paired)
     # As drops, so that more is worse in either case
     values, lows, highs = _ends(table, bound, BEYOND)
-    together = _ends(table, bound, BEYOND / len(values))[1]
+    together = _together(table, bound, BEYOND / len(values), values)
     limit = limit if bound == "max-drop" else -limit
     undecided = highs > limit
     failing = together > limit
@@ -118,6 +118,13 @@ def _ends(table: Table, bound: str, beyond: float) -> tuple[Floats, Floats, Floa
     return drop, np.minimum(low, drop), np.maximum(high, drop)
 
 
+def _together(table: Table, bound: str, beyond: float, values: Floats) -> Floats:
+    """The lower ends of what is worse where it is more, by which a class fails."""
+    if bound == "min":
+        return _ends(table, bound, beyond)[1]
+    return np.minimum(least_fall(table, beyond), values)
+
+
 def _largest(among: NDArray[np.bool_], by: Floats, then: Floats) -> int:
     """The place with the largest of `by`, then of `then`, then the first."""
     places = np.flatnonzero(among)
@@ -133,6 +140,13 @@ def _least_known(table: Table, among: NDArray[np.bool_], values: Floats, limit: 
 
 
 def _missing(table: Table, place: int, values: Floats, limit: float, bound: str, of: int) -> int | None:
-    sign = 1 if bound == "max-drop" else -1
-    interval = fall if bound == "max-drop" else share
-    return more(table.only(place), interval, sign * float(values[place]), sign * limit, BEYOND / of)
+    one = table.only(place)
+    if bound == "min":
+        return more(one, share, -float(values[place]), -limit, BEYOND / of)
+    if values[place] > limit:
+        return more(one, _alone, float(values[place]), limit, BEYOND / of)
+    return more(one, fall, float(values[place]), limit, BEYOND / of)
+
+
+def _alone(table: Table, beyond: float) -> tuple[Floats, Floats]:
+    return least_fall(table, beyond), np.ones_like(table.count)

@@ -11,7 +11,7 @@ import numpy as np
 from graphprune.backends import Numbers
 from graphprune.gate.outcome import Bound
 from graphprune.gate.statistics.blocks import draw, interval, means, often, percentiles, stretch
-from graphprune.gate.statistics.estimate import BEYOND, Estimate
+from graphprune.gate.statistics.estimate import BEYOND, Estimate, decide
 from graphprune.profiling.paired import Blocks
 from graphprune.profiling.summary import least_runs
 
@@ -39,6 +39,11 @@ class LatencyLimit:
     limit: float
     model: int = 1
     reference: int = 0
+
+    @property
+    def upper(self) -> bool:
+        """Whether more is worse."""
+        return self.bound not in ("min", "min-ratio")
 
 
 def too_few(blocks: Blocks, statistic: Statistic, model: int = 1) -> str:
@@ -126,12 +131,13 @@ def latency_estimate(
 
 
 def settled(limits: Sequence[LatencyLimit], seed: int = 0) -> Callable[[Blocks], bool]:
-    """Return the question whether every limit is decided, for `graphprune.profiling.paired.measure`.
+    """Return the question whether every limit is kept, for `graphprune.profiling.paired.measure`.
 
     It is asked again and again. Were the answer taken from the 95 % interval, every time would be a chance to
-    be wrong. A limit is therefore decided early only where it is outside an interval of three standard errors
-    (Haybittle 1971; Peto et al. 1976), which leaves the error of the last look nearly as it is; and it is
-    looked at only when there are a fifth more pairs than at the last look.
+    be wrong. A measurement therefore ends early only where the limits are outside an interval of three
+    standard errors (Haybittle 1971; Peto et al. 1976), and it is looked at only when there are a fifth more
+    pairs than at the last look. It ends early only to pass: before a gate fails, all the time there is was
+    spent, so that what disturbs a machine for seconds does not decide.
     """
     last = 0
 
@@ -143,7 +149,7 @@ def settled(limits: Sequence[LatencyLimit], seed: int = 0) -> Callable[[Blocks],
         last = pairs
         for limit in limits:
             found = latency_estimate(blocks, limit, seed, beyond=EARLY)
-            if found is None or found.low <= limit.limit <= found.high:
+            if found is None or decide(found.low, found.high, limit.limit, limit.upper) != "pass":
                 return False
         return True
 

@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.gate.statistics.quantiles import normal, student
-from graphprune.gate.statistics.shares import Ends, difference, quotient, wilson
+from graphprune.gate.statistics.shares import (
+    Ends,
+    difference,
+    least_difference,
+    least_share,
+    quotient,
+    wilson,
+)
 from graphprune.metrics.paired import ClassScore, Paired, Spread
 
 Floats = NDArray[np.float64]
@@ -103,6 +110,20 @@ def fall(table: Table, beyond: float) -> Ends:
     less = _effect(table, -1.0, 1.0, -(lost - won) / table.count)
     z = _quantiles(table, beyond)
     return _bounded(table, difference(lost * less, won * less, table.count * less, z), -1, 1)
+
+
+def least_fall(table: Table, beyond: float) -> Floats:
+    """Return the lower end of the same by likelihood, for the small error that each of many classes has."""
+    lost, won = table.original - table.both, table.candidate - table.both
+    z = _quantiles(table, beyond)
+    if table.perfect:
+        lost = table.count - table.candidate
+        less = _effect(table, -1.0, 0.0, table.candidate / table.count)
+        low = least_share(lost * less, table.count * less, z)
+    else:
+        less = _effect(table, -1.0, 1.0, -(lost - won) / table.count)
+        low = least_difference(lost * less, won * less, table.count * less, z)
+    return _bounded(table, (low, low), -1, 1)[0]
 
 
 def relation(table: Table, beyond: float) -> Ends:
