@@ -27,9 +27,19 @@ if TYPE_CHECKING:
 
 STYLES: dict[Mark, str] = {"fail": "bold red", "warn": "yellow", "inconclusive": "yellow", "pass": "green"}
 _VERDICTS = {"fail": "bold red", "inconclusive": "bold yellow", "pass": "bold green"}
-_SHORTER = (("is ", ""), (" times the original's", "x"), (" of the original's", "x"))
+_SHORTER = (
+    ("is ", ""),
+    ("fell by", "down"),
+    ("rose by", "up"),
+    (" times the original's", "x"),
+    (" of the original's", "x"),
+)
 _SIGNS = (("at most", "≤"), ("at least", "≥"))
-MEASURED = len("fell by 12.3 points")
+WIDTHS = {
+    "measured": len("down 12.3 points"),
+    "95 % interval": len("0.701 to 0.705"),
+    "allowed": len("≤ 15 points"),
+}
 """Columns that most figures need to stand in one line; names give way."""
 _LONGEST_NAME = 80
 """Of a name in a table; the sentence below has more of it."""
@@ -65,7 +75,7 @@ def _limits(judged: list[Finding]) -> Table:
             heading,
             justify="right" if flush_right else "left",
             overflow="fold",
-            min_width=MEASURED if heading == "measured" else None,
+            min_width=WIDTHS.get(heading),
         )
     for finding in judged:
         cells = cells_of(finding)
