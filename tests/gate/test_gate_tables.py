@@ -63,7 +63,7 @@ def test_limits_stand_in_their_order_and_what_is_wrong_is_told() -> None:
     said = " ".join(lines)
     order = (
         "gate failed: 1 of 4 limits holds, 1 broken, 1 inconclusive, 1 skipped",
-        "fail accuracy.top1 91.0 % 87.9 % fell by 3.1 points 2.2 to 4.0 ≤ 1 point",
+        "fail accuracy.top1 91.0 % 87.9 % down 3.1 points 2.2 to 4.0 ≤ 1 point",
         "fail accuracy.top1 fell by 3.1 points (95 % interval 2.2 to 4.0), allowed: at most 1 point",
         "skipped latency.p99 was not measured",
         "inconclusive accuracy.top1 fell by 1.2 points",
@@ -83,3 +83,9 @@ def test_colours_only_colour() -> None:
     coloured = shown(made, colour=True)
     assert "\x1b[1;31m" in coloured
     assert "[red]x[/]" in coloured
+
+
+def test_the_last_column_stays_whole_beside_long_figures() -> None:
+    whole = shown(outcome(FALL))
+    row = next(line for line in whole.splitlines() if "down 3.1 points" in line)
+    assert row.rstrip().endswith("≤ 1 point")
