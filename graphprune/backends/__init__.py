@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from graphprune.engines.options import BuildOptions
 from graphprune.errors import Usage
 from graphprune.nearest import did_you_mean
 
 if TYPE_CHECKING:
-    from graphprune.engines.options import BuildOptions
     from graphprune.feeds import Feeds
     from graphprune.model import Model
 

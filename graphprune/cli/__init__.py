@@ -13,7 +13,7 @@ from types import FrameType
 
 import click
 
-from graphprune.cli.failures import Interrupted, report
+from graphprune.cli import failures
 from graphprune.errors import Usage
 from graphprune.nearest import did_you_mean
 
@@ -29,6 +29,7 @@ VERBS = {
     "gate": "Judge a model beside the original by budgets, with an exit code.",
     "init": "Write a commented config to start from, and the job that runs the gate.",
     "compare": "Set saved profiles of several devices and models side by side.",
+    "schema": "Print the JSON Schema of the config file, of a run's record, of a gate's result.",
     "doctor": "Show the environment, and whether it can do what graphprune needs.",
 }
 SIGTERM_CODE = 143
@@ -52,7 +53,7 @@ class Verbs(click.Group):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             # click would print an empty line of its own
-            raise Interrupted from error
+            raise failures.Interrupted from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = verbs.main(words, prog_name="graphprune", standalone_mode=False)
         sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001  the one place where everything ends in an exit code
-        return report(error, debug="--debug" in words)
+        return failures.report(error, debug="--debug" in words)
     finally:
         signal.signal(signal.SIGTERM, before)
     return code if isinstance(code, int) else 0

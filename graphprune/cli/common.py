@@ -90,7 +90,7 @@ def sharing(*formats: str) -> Callable[[Command], Command]:
             click.option(
                 "--output-format",
                 type=click.Choice(formats),
-                default="table",
+                default="table" if "table" in formats else formats[0],
                 show_default=True,
                 help="How the result is printed on stdout.",
             ),

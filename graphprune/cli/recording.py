@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from graphprune.runs.run import File, Run
 
 _RESULT = "graphprune.result"
-OUTPUTS = ("output", "plan-only", "plot", "trace", "file")
+OUTPUTS = ("output", "plan-only", "plot", "trace", "file", "markdown")
 """Options that name what is written; so do those that begin as these."""
 OUTPUT_PREFIXES = ("save-", "export-")
 log = logging.getLogger(__name__)

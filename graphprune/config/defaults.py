@@ -20,7 +20,7 @@ VERSION = 1
 
 def check_tables(document: Document, verbs: Iterable[str]) -> None:
     """Refuse a config file of another version, and what is no table of a verb; raises `Usage`."""
-    known = ("version", *verbs)
+    known = ("version", "$schema", *verbs)
     for key, value in document.values.items():
         where = f"{document.path}:{document.line(key)}"
         if key not in known:
@@ -30,7 +30,7 @@ def check_tables(document: Document, verbs: Iterable[str]) -> None:
             if type(value) is not int or value != VERSION:
                 found = f"{where}: it is version {value!r} of a config, this graphprune reads {VERSION}"
                 raise Usage(found, f"write version = {VERSION}")
-        elif not isinstance(value, dict):
+        elif key != "$schema" and not isinstance(value, dict):
             raise Usage(f"{where}: {key} is no table", f"write [{key}], and the options below it")
 
 
@@ -53,8 +53,7 @@ def defaults(
     Raises:
         Usage: a key is unknown, stands there under two names, or its value is wrong: `file:line: ...`.
     """
-    ordered = sorted(settable(options), key=lambda option: isinstance(option, click.Argument))
-    known = {key: option for option in ordered for key in keys(option)}  # an argument goes before an option
+    known = {key: option for option in ordered(options) for key in keys(option)}
     table = cast("Mapping[str, object]", document.values.get(verb, {}))
     folder = Path(document.path).parent
     found: dict[str, Any] = {}
@@ -70,6 +69,11 @@ def defaults(
             raise Usage(f"{where}: {key} stands there under another name, too", "leave one of them out")
         found[option.name] = _converted(option, value, folder, f"{where}: {key}", context)
     return found
+
+
+def ordered(options: Sequence[click.Parameter]) -> list[click.Parameter]:
+    """What can stand in a file, arguments last: their keys go before those of options with the same name."""
+    return sorted(settable(options), key=lambda option: isinstance(option, click.Argument))
 
 
 def _converted(

@@ -51,7 +51,8 @@ def process(*words: str | Path, **more: Any) -> subprocess.Popen[str]:
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from graphprune.cli import main; main(['--help']); main(['--version']);"
-        "print([name for name in ('numpy', 'onnx', 'onnxruntime', 'rich') if name in sys.modules])"
+        "print([name for name in ('numpy', 'onnx', 'onnxruntime', 'rich', 'yaml', 'msgspec')"
+        " if name in sys.modules])"
     )
     found = subprocess.run(
         [sys.executable, "-c", code],
@@ -59,6 +60,24 @@ def test_help_imports_nothing_heavy() -> None:
         text=True,
         check=True,
         cwd=Path(__file__).parents[2],
+    )
+    assert found.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_config_that_is_looked_for_and_not_found_costs_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys; from graphprune.cli import main; main(['schema', '--output-format', 'none']);"
+        "print([name for name in ('numpy', 'yaml', 'graphprune.runs.files') if name in sys.modules])"
+    )
+    (tmp_path / ".git").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env=environment,
     )
     assert found.stdout.splitlines()[-1] == "[]"
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 from graphprune.gate.outcome import Outcome
+from graphprune.json_schema import schema_of
 from graphprune.json_values import plain
 
 TITLE = "What a gate of graphprune found"
-_NOT_FINITE = {"enum": ["inf", "-inf", "nan"]}
-"""The texts that stand for the numbers that JSON lacks."""
 
 
 def as_json(outcome: Outcome) -> str:
@@ -24,22 +23,4 @@ def as_json(outcome: Outcome) -> str:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of `as_json`."""
-    import msgspec
-
-    # as JSON has it: defaults that are tuples become lists
-    told = json.loads(json.dumps(msgspec.json.schema(Outcome)))
-    made = cast("dict[str, Any]", _with_texts(told))
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": TITLE, **made}
-
-
-def _with_texts(value: object) -> object:
-    """A schema in which every number may also be one of the texts for those that JSON lacks."""
-    if isinstance(value, list):
-        items = cast("list[object]", value)
-        return [_with_texts(item) for item in items]
-    if not isinstance(value, dict):
-        return value
-    entries = cast("dict[str, object]", value)
-    if entries.get("type") == "number":
-        return {"anyOf": [entries, _NOT_FINITE]}
-    return {key: _with_texts(item) for key, item in entries.items()}
+    return schema_of(Outcome, TITLE)
