@@ -8,7 +8,7 @@ from pathlib import Path
 from graphprune.errors import GraphpruneError
 from graphprune.runs.run import File
 
-MODELS = ("model", "models", "a", "b", "--reference", "--null-test")
+MODELS = ("model", "models", "a", "b", "original", "candidate", "--reference", "--null-test")
 """Options and arguments that name models, whatever the files are called."""
 _BLOCK = 1 << 20
 
