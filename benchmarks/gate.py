@@ -65,7 +65,7 @@ def shown(found: dict[str, Any]) -> str:
             [f"1 dead of {classes}", *(row["found"] for row in dead if row["classes"] == classes)]
             for classes in sorted({row["classes"] for row in dead})
         ]
-        parts.append(results.table(("found, by samples of a class", *counts), lines))
+        parts.append(results.table(("found, by samples of a class", *map(str, counts)), lines))
     return "\n\n".join(parts)
 
 
@@ -104,7 +104,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = {"machine": gate_latency.machine(options.trials, rounds, options.slowdown)}
     else:
         found = simulated(options)
-    print(shown(found))
     if not options.no_write:
         path = results.RESULTS / "gate.json"
         kept: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
@@ -115,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from benchmarks.plots import operating  # needs matplotlib
 
             operating(found["latency"]["rows"], found["latency"]["trials"], results.RESULTS / "gate.svg")
+    print(shown(found))
     return 0 if good(found) else 1
 
 
