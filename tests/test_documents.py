@@ -26,6 +26,7 @@ VERBS = (
     "build",
     "profile",
     "gate",
+    "report",
     "init",
     "compare",
     "run",

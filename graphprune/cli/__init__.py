@@ -27,6 +27,7 @@ VERBS = {
     "profile": "Measure the latency of models, each beside the first.",
     "run": "Run any pipeline of passes.",
     "gate": "Judge a model beside the original by budgets, with an exit code.",
+    "report": "Show what runs have found as one offline page, and as a summary in Markdown.",
     "init": "Write a commented config to start from, and the job that runs the gate.",
     "compare": "Set saved profiles of several devices and models side by side.",
     "schema": "Print the JSON Schema of the config file, of a run's record, of a gate's result.",
