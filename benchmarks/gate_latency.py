@@ -122,6 +122,7 @@ def simulate(trials: int, rounds: Rounds) -> dict[str, Any]:
                 "trials": len(width),
                 "false fails 1 point inside": found[-0.01, "fail"],
                 "found 1 point beyond": found[0.01, "fail"],
+                "false passes 1 point beyond": found[0.01, "pass"],
                 "fails at the limit": found[0.0, "fail"],
             }
             for each, width, found in zip(recordings, widths, by_noise, strict=True)
