@@ -77,6 +77,13 @@ def test_what_init_writes_is_in_the_wheel(repository: Path, wheel: list[str]) ->
     assert written - set(wheel) == set()
 
 
+def test_what_the_report_is_made_of_is_in_the_wheel(repository: Path, wheel: list[str]) -> None:
+    folder = repository / "graphprune" / "report" / "assets"
+    written = {f"graphprune/report/assets/{path.name}" for path in folder.iterdir()}
+    assert {path.rpartition(".")[2] for path in written} == {"css", "js"}
+    assert written <= set(wheel)
+
+
 def test_every_package_folder_is_listed(repository: Path) -> None:
     source = repository / "graphprune"
     folders = {path.parent for path in source.glob("**/*.py")} | {source / "passes"}

@@ -38,7 +38,8 @@ def headline(outcome: Outcome) -> str:
             f"{len(broken)} of {total} {'is' if len(broken) == 1 else 'are'} broken: {_names(broken)}"
         )
     if unsure:
-        parts.append(f"{len(unsure)} cannot be decided yet: {_names(unsure)}")
+        of = "" if broken else f" of {total}"
+        parts.append(f"{len(unsure)}{of} cannot be decided yet: {_names(unsure)}")
     if not parts and judged:
         parts.append(f"{'all' if held == judged else held} of {total} {'holds' if held == 1 else 'hold'}")
     skipped = sum(each.status == "skipped" for each in outcome.findings)

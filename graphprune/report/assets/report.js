@@ -56,7 +56,12 @@
     };
     plot.dataset.drawn = String(room);
     // a chart that is drawn anew must not change what it was made of
-    return Plotly.react(plot, structuredClone(figure.data), layout, config).then(() => named(plot));
+    const data = structuredClone(figure.data);
+    for (const trace of data) {
+      // marks in a grid shrink with it
+      if (trace.meta?.fit && room < 900) trace.marker.size = Math.max(3, (trace.marker.size * room) / 900);
+    }
+    return Plotly.react(plot, data, layout, config).then(() => named(plot));
   }
   function named(plot) {
     for (const svg of plot.querySelectorAll("svg")) svg.setAttribute("aria-hidden", "true");

@@ -9,6 +9,8 @@ from graphprune.report.markup import Html, el
 
 WIDTH, HEIGHT = 280, 46
 _LEFT, _RIGHT, _MIDDLE = 12, 12, 18
+_LETTER = 6.3
+"""Pixels that a letter takes, about."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,10 @@ def _mark(status: str, x: float) -> Html:
 
 
 def _words(span: Span, limit: float) -> list[Html]:
-    anchor = "start" if limit < 50 else "end" if limit > WIDTH - 50 else "middle"
-    x = {"start": max(2.0, limit - 10), "end": min(WIDTH - 2.0, limit + 10)}.get(anchor, limit)
     words = span.limit_text
+    half = _LETTER * len(words) / 2
+    anchor = "start" if limit < half else "end" if limit > WIDTH - half else "middle"
+    x = {"start": 1.0, "end": WIDTH - 1.0}.get(anchor, limit)
     return [el("text", {"x": _n(x), "y": HEIGHT - 4, "text-anchor": anchor}, words)]
 
 

@@ -22,7 +22,7 @@ _NAMED = 45
 def graph_picture(made: Picture) -> Figure:
     """Columns are nodes in order, rows are groups; a line joins the nodes that one group stands in."""
     traces = [_reaches(made)]
-    size = max(4.0, min(13.0, 720 / max(1, len(made.columns))))
+    size = max(5.0, min(13.0, 720 / max(1, len(made.columns))))
     shown_scale = False
     for role, (words, symbol) in _ROLES.items():
         cells = [cell for cell in made.cells if cell.role == role]
@@ -32,7 +32,7 @@ def graph_picture(made: Picture) -> Figure:
                 trace["marker"]["showscale"] = shown_scale = True
             traces.append(trace)
     x = style.axis(
-        "nodes with weights, from the input to the output",
+        "nodes, from input to output",
         range=[-0.6, len(made.columns) - 0.4],
         **_names([column.label for column in made.columns]),
     )
@@ -74,6 +74,7 @@ def _cells(made: Picture, cells: list[Cell], words: str, symbol: str, size: floa
         "y": [cell.row for cell in cells],
         "text": [_hover(made, cell, words) for cell in cells],
         "hovertemplate": "%{text}<extra></extra>",
+        "meta": {"fit": True},
         "marker": {
             "symbol": symbol,
             "size": size,

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from graphprune.profiling.conditions import disturbances
 from graphprune.profiling.result import Conditions, Profile
 from graphprune.profiling.summary import UNSTEADY, summarise
+from graphprune.report import numbers
 from graphprune.report.facts import Facts, device_label
-from graphprune.report.parts import Cell, Note, Part, Section, Table
+from graphprune.report.markup import el
+from graphprune.report.parts import Cell, Part, Section, Table
 
 
 def section(facts: Facts) -> Section | None:
@@ -17,8 +19,11 @@ def section(facts: Facts) -> Section | None:
     machines = [source for source in facts.sources if source.run is not None and source.run.machine]
     if not profiles and not machines:
         return None
-    parts: list[Part] = [Note(text, "warning") for text in dict.fromkeys(warnings(facts))]
-    disturbed = bool(parts)
+    told = list(dict.fromkeys(warnings(facts)))
+    disturbed = bool(told)
+    parts: list[Part] = []
+    if told:
+        parts.append(el("ul", {"class": "note warning"}, *(el("li", None, text) for text in told)))
     if profiles:
         parts.append(_devices(profiles))
     rows: dict[tuple[str, str], None] = {}
@@ -30,7 +35,7 @@ def section(facts: Facts) -> Section | None:
         rows |= {(f"version of {name}", text): None for name, text in profile.versions.items()}
         rows |= {(f"version of {name}", text): None for name, text in profile.device.versions.items()}
     if rows:
-        shown = tuple((Cell(name), Cell(text)) for name, text in rows)
+        shown = tuple((Cell(name), Cell(_sized(text))) for name, text in rows)
         parts.append(Table("The machines and the software", ("what", "which"), shown))
     lead = (
         "Something disturbed the measurement: read the figures with that in mind."
@@ -60,6 +65,12 @@ def warnings(facts: Facts) -> Iterator[str]:
             yield from (f"{note.rstrip('.')}." for note in source.outcome.notes)
         if source.run is not None and source.run.error:
             yield f"{source.file}: {source.run.verb} ended with: {source.run.error.rstrip('.')}."
+
+
+def _sized(text: str) -> str:
+    """A number of bytes as people read it; another text as it is."""
+    number, _, unit = text.partition(" ")
+    return numbers.size(float(number)) if unit == "B" and number.isdigit() else text
 
 
 def _devices(profiles: list[tuple[str, Profile]]) -> Table:
