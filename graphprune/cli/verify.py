@@ -70,21 +70,30 @@ def command(
     from graphprune.verdict import demand_equal
 
     shapes = parse_shapes(shape)
+    reference = f"{a} with the removed units masked" if plan else str(a)
+    scores: dict[str, Score] = {}
     if data is not None:
         scores = _judge(a, b, data, label_key, metric, samples, output, shapes, seed)
-        judged = {"version": 1, "a": str(a), "b": str(b), "data": data}
-        named = {"scores": {name: score.to_dict() for name, score in scores.items()}}
-        title = f"{b} beside {a} on {data}"
-        emit({**judged, **named}, output_format, lambda: score_tables(scores, title, ("A", "B")))
-        if plan is None:
-            return
-    verification = _compare(a, b, plan, shapes, rtol, atol, seed)
-    reference = f"{a} with the removed units masked" if plan else str(a)
-    result = {"version": 1, "a": str(a), "b": str(b), "plan": str(plan) if plan else None}
-    checks = [{**asdict(check), "passed": check.passed} for check in verification.checks]
-    whole = {**result, "verification": asdict(prove(verification)), "checks": checks}
-    emit(whole, output_format, lambda: _tables(verification, f"{b} beside {reference}"))
-    demand_equal(verification, reference)
+    verification = None
+    if data is None or plan is not None:
+        verification = _compare(a, b, plan, shapes, rtol, atol, seed)
+    result: dict[str, object] = {"version": 1, "a": str(a), "b": str(b)}
+    if data is not None:
+        result |= {"data": data, "scores": {name: score.to_dict() for name, score in scores.items()}}
+    if verification is not None:
+        checks = [{**asdict(check), "passed": check.passed} for check in verification.checks]
+        proof = {"verification": asdict(prove(verification)), "checks": checks}
+        result |= {"plan": str(plan) if plan else None, **proof}
+
+    def tables() -> Iterator[object]:
+        if scores:
+            yield from score_tables(scores, f"{b} beside {a} on {data}", ("A", "B"))
+        if verification is not None:
+            yield from _tables(verification, f"{b} beside {reference}")
+
+    emit(result, output_format, tables)
+    if verification is not None:
+        demand_equal(verification, reference)
 
 
 def _judge(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _OUTPUT, _MODEL = ("--output", "output", "-o"), ("model", "MODEL")
 """How the record of a run names the model that it wrote, and the one that it read."""
+_CHANGED = "where weights were changed after the cut (prune --data), give --run, the record of the run"
 
 
 def interface(original: Model, candidate: Model, sizes: Mapping[str, Sizes], seed: int) -> Proof | None:
@@ -137,7 +138,8 @@ def differing(expected: Model, found: Model) -> str:
         return ""
     numbers = sum(count for _, count, _ in wrong)
     differ = "1 number differs" if numbers == 1 else f"{numbers} numbers differ"
-    return f"weight {wrong[0][2]} ({differ}, in {len(wrong)} of {len(ours)} weights)"
+    said = f"weight {wrong[0][2]} ({differ}, in {len(wrong)} of {len(ours)} weights)"
+    return said if len(wrong) == 1 else f"{said}; {_CHANGED}"
 
 
 def _number(value: object) -> str:

@@ -56,6 +56,19 @@ def test_data_judges_a_pruned_model_beside_the_original(model: Path, call: Any) 
     assert agreement("model.onnx") == 1
 
 
+def test_a_plan_and_data_together_are_one_result(model: Path, call: Any) -> None:
+    call("prune model.onnx -o out.onnx --ratio 0.25 --save-plan plan.json")
+    given = onnx.load("model.onnx").graph.input[0]
+    sizes = (16, given.type.tensor_type.shape.dim[1].dim_value)
+    np.savez("val.npz", **{given.name: np.random.default_rng(0).standard_normal(sizes, np.float32)})
+    line = "verify model.onnx out.onnx --plan plan.json --data val.npz"
+    code, out, _ = call(f"{line} --output-format json")
+    found = json.loads(out)
+    assert code == 0 and found["verification"]["passed"] and "cosine" in found["scores"]
+    code, out, _ = call(line)
+    assert code == 0 and out.index("cosine") < out.index("with the removed units masked")
+
+
 def test_data_that_does_not_fit_is_refused_in_two_lines(model: Path, call: Any) -> None:
     np.savez("bad.npz", nothing=np.zeros((4, 3), np.float32), other=np.zeros(4))
     wrong = ("bad.npz", "none.npz", "random --metric topp1", "random --output 9", "random --metric top1")
