@@ -91,7 +91,7 @@ def model(name: str) -> dict[str, Any]:
     whole = fold(load(assets.model_path(name)))
     solution = solve(whole.graph)
     begin = time.process_time()
-    found = permutation(solution, Pattern(*TWO_OF_FOUR))
+    found = permutation(solution, TWO_OF_FOUR)
     seconds = time.process_time() - begin
     done = cut(whole, solution, found.plan)
     worst = verify(whole, done, solution.shapes).worst

@@ -15,6 +15,8 @@ import onnx
 import pytest
 
 from graphprune.cli import verbs
+from graphprune.config.document import read
+from graphprune.gate.config import gate_config
 from models import small
 
 VERBS = (
@@ -116,6 +118,16 @@ def test_the_example_of_a_pass_runs_as_another_package_would_offer_it(repository
     )
     assert run.returncode == 0, run.stderr
     assert (folder / "small.onnx").stat().st_size < (folder / "model.onnx").stat().st_size
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/interface.md"])
+def test_the_gate_takes_the_example_of_its_config(repository: Path, tmp_path: Path, page: str) -> None:
+    examples = [text for text in blocks(repository / page, "toml") if "[[gate.assert]]" in text]
+    assert examples
+    for text in examples:
+        (tmp_path / "graphprune.toml").write_text(text, encoding="utf-8")
+        config = gate_config(read(tmp_path / "graphprune.toml"))
+        assert len(config.assertions) == text.count("[[gate.assert]]")
 
 
 def test_the_tour_of_the_readme_runs(repository: Path, folder: Path) -> None:
