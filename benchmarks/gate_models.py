@@ -108,13 +108,15 @@ def flipped(workdir: Path) -> dict[str, Any]:
         caught = named = 0
         for seed in range(FLIPS):
             draw = np.random.default_rng(seed)
-            weights = [
+            weights: list[tuple[str, np.ndarray[Any, Any]]] = [
                 (tensor.name, numpy_helper.to_array(tensor))
                 for tensor in loaded(pruned).graph.initializer
                 if tensor.data_type == onnx.TensorProto.FLOAT
             ]
-            name, values = weights[int(draw.integers(len(weights)))]
-            index = tuple(int(draw.integers(size)) for size in values.shape)
+            number: int = draw.integers(len(weights)).item()
+            name, values = weights[number]
+            shape: tuple[int, ...] = values.shape
+            index = tuple(int(draw.integers(size)) for size in shape)
             other = workdir / "flipped.onnx"
             changed(pruned, name, index, -float(values[index]) or 1.0, other)
             outcome = gate(model, other, ["params.ratio<=1"], **{by: str(known)})
