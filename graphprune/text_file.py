@@ -1,11 +1,14 @@
-"""Texts as files."""
+"""Texts as files: written whole or not at all, read up to a size."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from graphprune.errors import Environment
+from graphprune.errors import Environment, Refused, Usage
+
+LARGEST = 1 << 30
+"""Bytes; a result that takes more is none."""
 
 
 def write_text(text: str, path: Path) -> None:
@@ -18,3 +21,48 @@ def write_text(text: str, path: Path) -> None:
         raise Environment(f"{path} cannot be written: {error.strerror}", "write it elsewhere") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def read_bytes(path: Path | str, largest: int, folder: str = "") -> bytes:
+    """Return what a file holds, one byte more than `largest` at the most.
+
+    Args:
+        path: the file.
+        largest: bytes; the caller refuses what is longer.
+        folder: what to do where `path` is a folder; by default, to name the files in it.
+
+    Raises:
+        Usage: there is no such file, or it is a folder.
+        Environment: it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(largest + 1)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        hint = "no file matches it" if set(str(path)) & set("*?[") else "check the path"
+        raise Usage(f"no such file: '{path}'", hint) from error
+    except IsADirectoryError as error:
+        raise Usage(f"'{path}' is a folder", folder or f"name the files in it: {path}/*.json") from error
+    except (OSError, ValueError) as error:
+        raise Environment(f"cannot read '{path}': {error}", "check its permissions") from error
+
+
+def read_text(path: Path | str, hint: str) -> str:
+    """Return the text in a file of at most 1 GB.
+
+    Args:
+        path: the file.
+        hint: what to give in place of a file that holds no text.
+
+    Raises:
+        Usage: there is no such file, or it is a folder.
+        Refused: it is too large, or no UTF-8.
+        Environment: it cannot be read.
+    """
+    data = read_bytes(path, LARGEST)
+    if len(data) > LARGEST:
+        raise Refused(f"'{path}': it is larger than 1 GB", hint)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise Refused(f"'{path}': it is no text", hint) from error

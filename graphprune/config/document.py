@@ -9,8 +9,9 @@ from typing import Any, cast
 
 from graphprune.config import parse_json, parse_toml, parse_yaml
 from graphprune.config.syntax import Broken, Keys, Parsed
-from graphprune.errors import Environment, Usage
+from graphprune.errors import Usage
 from graphprune.gate.outcome import Location
+from graphprune.text_file import read_bytes
 
 LARGEST = 1 << 20
 """Bytes; what takes more is no config file."""
@@ -95,15 +96,7 @@ def _ours(found: Parsed, path: Path) -> Parsed:
 
 
 def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise Usage(f"no such file: '{path}'", "check the path") from error
-    except IsADirectoryError as error:
-        raise Usage(f"'{path}' is a folder", "name the file in it") from error
-    except (OSError, ValueError) as error:
-        raise Environment(f"cannot read '{path}': {error}", "check its permissions") from error
+    data = read_bytes(path, LARGEST, "name the file in it")
     if len(data) > LARGEST:
         raise Usage(f"'{path}' is larger than {LARGEST >> 20} MiB", "give a config file")
     try:

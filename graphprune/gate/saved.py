@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from graphprune.errors import Environment, Refused, Usage
+from graphprune.errors import Refused, Usage
 from graphprune.gate.evidence import Evidence, Figures, Timing, from_values
 from graphprune.nearest import did_you_mean
-from graphprune.profiling.files import LARGEST, from_json
+from graphprune.profiling.files import from_json
 from graphprune.profiling.merge import read_results
 from graphprune.profiling.result import Profile, Timed
+from graphprune.text_file import read_text
 
 _HINT = "give what profile --export-json, gate --save-evidence or --save-run has written"
 _SHORT = 8
@@ -68,19 +69,9 @@ def _read(path: Path, candidate: str | None) -> list[Evidence]:
 
 
 def _json(path: Path) -> Mapping[str, Any]:
+    text = read_text(path, _HINT)
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise Usage(f"no such file: '{path}'", "check the path") from error
-    except IsADirectoryError as error:
-        raise Usage(f"'{path}' is a folder", f"name the files in it: {path}/*.json") from error
-    except (OSError, ValueError) as error:
-        raise Environment(f"cannot read '{path}': {error}", "check its permissions") from error
-    if len(data) > LARGEST:
-        raise Refused(f"'{path}': it is larger than 1 GB", _HINT)
-    try:
-        value: object = json.loads(data)
+        value: object = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Refused(f"'{path}': it is no JSON: {str(error)[:200]}", _HINT) from error
     if not isinstance(value, dict):

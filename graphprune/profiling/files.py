@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from graphprune.engines.options import BuildOptions
-from graphprune.errors import Environment, Refused, Usage
+from graphprune.errors import Refused
 from graphprune.json_values import plain
 from graphprune.profiling.result import VERSION, Profile
 from graphprune.profiling.strict import Mismatch, read
-from graphprune.text_file import write_text
+from graphprune.text_file import read_text, write_text
 
-LARGEST = 1 << 30
-"""Bytes; a profile that takes more is none."""
 _HINT = "give a file that `graphprune profile --export-json` has written"
 _NUMBERS = re.compile(r"\[\n\s+([-+.\deE,\s]+?)\s+\]")
 
@@ -68,21 +66,9 @@ def read_profile(path: Path | str) -> Profile:
         Refused: it holds no profile, or one of another version.
         Environment: it cannot be read.
     """
+    text = read_text(path, _HINT)
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise Usage(f"no such file: '{path}'", "check the path") from error
-    except IsADirectoryError as error:
-        raise Usage(f"'{path}' is a folder", _HINT) from error
-    except (OSError, ValueError) as error:
-        raise Environment(f"cannot read '{path}': {error}", "check its permissions") from error
-    try:
-        if len(data) > LARGEST:
-            raise Refused("it is larger than 1 GB", _HINT)
-        return from_json(data.decode())
-    except UnicodeDecodeError as error:
-        raise Refused(f"'{path}': it is no text", _HINT) from error
+        return from_json(text)
     except Refused as error:
         raise Refused(f"'{path}': {error.what}", error.hint) from error
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from graphprune.errors import Environment, Refused, Usage
-from graphprune.profiling.files import LARGEST, from_json, to_json
+from graphprune.errors import Refused, Usage
+from graphprune.profiling.files import from_json, to_json
 from graphprune.profiling.result import Profile
+from graphprune.text_file import read_text
 
 VERSION = 1
 """The version of a file of several profiles."""
@@ -54,7 +55,7 @@ def merged(profiles: Sequence[Profile]) -> str:
 
 
 def _profiles(path: Path) -> list[Profile]:
-    text = _read(path)
+    text = read_text(path, _HINT)
     try:
         value = json.loads(text)
         if not isinstance(value, dict) or "profiles" not in value:
@@ -79,22 +80,3 @@ def _several(value: dict[str, object]) -> list[Profile]:
         except Refused as error:
             raise Refused(f"profiles[{number}]: {error.what}") from error
     return profiles
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        hint = "no file matches it" if set(str(path)) & set("*?[") else "check the path"
-        raise Usage(f"no such file: '{path}'", hint) from error
-    except IsADirectoryError as error:
-        raise Usage(f"'{path}' is a folder", f"name the files in it: {path}/*.json") from error
-    except (OSError, ValueError) as error:
-        raise Environment(f"cannot read '{path}': {error}", "check its permissions") from error
-    if len(data) > LARGEST:
-        raise Refused(f"'{path}': it is larger than 1 GB", _HINT)
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise Refused(f"'{path}': it is no text", _HINT) from error

@@ -10,16 +10,17 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from graphprune.errors import Environment, GraphpruneError, Refused, Usage
+from graphprune.errors import GraphpruneError, Refused
 from graphprune.gate.evidence import Evidence, Scored, from_values
 from graphprune.gate.outcome import Outcome
 from graphprune.graph_view.groups import GraphView
-from graphprune.profiling.files import LARGEST, from_json
+from graphprune.profiling.files import from_json
 from graphprune.profiling.result import Profile
 from graphprune.record import Proof, Record
 from graphprune.runs.files import from_json as read_run
 from graphprune.runs.run import Run
 from graphprune.sensitivity_report import Report as Sensitivity
+from graphprune.text_file import read_text
 
 _HINT = "give records that --save-run has written, profiles of --export-json, or what a verb prints as JSON"
 Values = Mapping[str, Any]
@@ -75,7 +76,7 @@ def load(paths: Iterable[Path]) -> tuple[Source, ...]:
 
 
 def _source(path: Path) -> Source:
-    text = _text(path)
+    text = read_text(path, _HINT)
     try:
         value: object = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -225,24 +226,6 @@ def _scores(values: Values) -> Mapping[str, Scored] | None:
 def _convert(value: object, kind: type[Kind]) -> Kind:
     """`value` as a dataclass; what that does not know is left out, so that a newer result is shown, too."""
     return msgspec.convert(value, kind, strict=False)
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise Usage(f"no such file: '{path}'", "check the path") from error
-    except IsADirectoryError as error:
-        raise Usage(f"'{path}' is a folder", f"name the files in it: {path}/*.json") from error
-    except (OSError, ValueError) as error:
-        raise Environment(f"cannot read '{path}': {error}", "check its permissions") from error
-    if len(data) > LARGEST:
-        raise Refused(f"'{path}': it is larger than 1 GB", _HINT)
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise Refused(f"'{path}': it is no text", _HINT) from error
 
 
 def files_of(sources: Sequence[Source]) -> tuple[str, ...]:

@@ -7,13 +7,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, cast
 
-from graphprune.errors import Environment, Refused, Usage
+from graphprune.errors import Refused
 from graphprune.json_values import plain
 from graphprune.runs.run import VERSION, Run
-from graphprune.text_file import write_text
+from graphprune.text_file import read_text, write_text
 
-LARGEST = 1 << 30
-"""Bytes; a record that takes more is none."""
 HINT = "give a file that --save-run has written"
 
 
@@ -82,20 +80,8 @@ def read_run(path: Path | str) -> Run:
         Refused: it holds no record, or one of another version.
         Environment: it cannot be read.
     """
+    text = read_text(path, HINT)
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise Usage(f"no such file: '{path}'", "check the path") from error
-    except IsADirectoryError as error:
-        raise Usage(f"'{path}' is a folder", HINT) from error
-    except (OSError, ValueError) as error:
-        raise Environment(f"cannot read '{path}': {error}", "check its permissions") from error
-    try:
-        if len(data) > LARGEST:
-            raise Refused("it is larger than 1 GB", HINT)
-        return from_json(data.decode())
-    except UnicodeDecodeError as error:
-        raise Refused(f"'{path}': it is no text", HINT) from error
+        return from_json(text)
     except Refused as error:
         raise Refused(f"'{path}': {error.what}", error.hint) from error
