@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -16,6 +15,7 @@ from click.core import ParameterSource
 
 from graphprune import runs
 from graphprune.cli.failures import explain
+from graphprune.cli.named_files import exposed, named_files
 from graphprune.cli.settings import SAVE_RUN, Settings, settings
 from graphprune.errors import GraphpruneError, Usage
 
@@ -23,20 +23,7 @@ if TYPE_CHECKING:
     from graphprune.runs.run import File, Run
 
 _RESULT = "graphprune.result"
-OUTPUTS = ("output", "plan-only", "plot", "trace", "file", "markdown")
-"""Options that name what is written; so do those that begin as these."""
-OUTPUT_PREFIXES = ("save-", "export-")
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Named:
-    """A file that an option names; `label` is how a record calls the option."""
-
-    option: click.Parameter
-    label: str
-    path: Path
-    output: bool
 
 
 def keep_result(result: Mapping[str, object]) -> None:
@@ -141,20 +128,11 @@ def _run(
     )
 
 
-def _exposed(context: click.Context) -> Iterator[tuple[str, click.Parameter]]:
-    """The options and arguments that are about the work, by their names in a record."""
-    from graphprune.config.options import kebab
-
-    for option in context.command.params:
-        if option.expose_value and option.name in context.params:
-            yield kebab(option), option
-
-
 def options(context: click.Context) -> dict[str, object]:
     """Every option and argument of the verb, as JSON has them."""
     from graphprune.json_values import plain
 
-    return {name: plain(context.params[str(option.name)]) for name, option in _exposed(context)}
+    return {name: plain(context.params[str(option.name)]) for name, option in exposed(context)}
 
 
 def _sources(context: click.Context, found: Settings) -> dict[str, str]:
@@ -165,21 +143,8 @@ def _sources(context: click.Context, found: Settings) -> dict[str, str]:
     }
     return {
         name: words.get(context.get_parameter_source(str(option.name)) or ParameterSource.DEFAULT, "default")
-        for name, option in _exposed(context)
+        for name, option in exposed(context)
     }
-
-
-def named_files(context: click.Context) -> tuple[Named, ...]:
-    """The files that options and arguments name, whether they are there or not."""
-    from graphprune.config.options import file_names
-
-    found: list[Named] = []
-    for name, option in _exposed(context):
-        label = name if isinstance(option, click.Argument) else f"--{name}"
-        output = name in OUTPUTS or name.startswith(OUTPUT_PREFIXES) or "=FILE" in (option.metavar or "")
-        files = file_names(option, context.params[str(option.name)])
-        found += [Named(option, label, Path(file), output) for file in files]
-    return tuple(found)
 
 
 def _files(context: click.Context, before: Mapping[Path, object], written: bool = False) -> tuple[File, ...]:

@@ -14,7 +14,7 @@ from graphprune.errors import Refused
 from graphprune.runs.run import Run
 
 if TYPE_CHECKING:
-    from graphprune.cli.recording import Named
+    from graphprune.cli.named_files import Named
     from graphprune.runs.run import File
 
 SHOWN = ("output-format", *NOT_REPEATED)
