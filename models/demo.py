@@ -1,7 +1,7 @@
-"""The demo: prune a pretrained model by half, verify it, and time it against the original.
+"""The demo: prune a pretrained model by half, verify it, time it against the original, and report on it.
 
 `make demo`, or `python -m models.demo`. Where no package index can be reached, the small network of
-models/small.py is pruned instead. The pruned model stays in build/demo.
+models/small.py is pruned instead. The pruned model and the report stay in build/demo.
 """
 
 from __future__ import annotations
@@ -41,11 +41,15 @@ def main() -> int:
         pruned = OUT / f"{original.stem}-pruned.onnx"
         plan = OUT / f"{original.stem}-plan.json"
         latency = OUT / f"{original.stem}-latency.json"
-        step(console, "prune", original, "-o", pruned, "--ratio", RATIO, "--save-plan", plan, "--force")
+        runs = [OUT / f"{original.stem}-{verb}.json" for verb in ("prune", "profile")]
+        page = OUT / f"{original.stem}-report.html"
+        written = ("--save-plan", plan, "--save-run", runs[0], "--force")
+        step(console, "prune", original, "-o", pruned, "--ratio", RATIO, *written)
         step(console, "verify", original, pruned, "--plan", plan)
         sizes = [f"--shape={name}:{'x'.join(map(str, shape))}" for name, shape in shapes.items()]
-        kept = ("--export-json", latency, "--force")
+        kept = ("--per-layer", "--export-json", latency, "--save-run", runs[1], "--force")
         step(console, "profile", original, pruned, *sizes, "--duration", DURATION, *kept)
+        step(console, "report", *runs, "-o", page, "--force")
     except subprocess.CalledProcessError as failed:
         return failed.returncode
     except GraphpruneError as error:
@@ -53,7 +57,7 @@ def main() -> int:
         return error.code
     console.print()
     console.print(table(original, pruned, read_profile(latency), shapes))
-    console.print(f"\nThe pruned model is {shown(pruned)}.")
+    console.print(f"\nThe pruned model is {shown(pruned)}, the report {shown(page)}.")
     console.print("It was not fine-tuned, so do not expect the original's accuracy of it.")
     return 0
 

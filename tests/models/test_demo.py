@@ -26,8 +26,10 @@ def test_without_a_package_index_the_demo_prunes_the_small_network(
         "$ graphprune prune",
         "$ graphprune verify",
         "$ graphprune profile",
+        "$ graphprune report",
         "parameters",
         "latency",
     ):
         assert expected in shown
     assert (tmp_path / "small-pruned.onnx").stat().st_size < (tmp_path / "small.onnx").stat().st_size
+    assert "exact" in (tmp_path / "small-report.html").read_text(encoding="utf-8")
