@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -185,6 +185,22 @@ def open_leaves(solution: Solution) -> frozenset[int]:
                 if dim in solution.shapes.open.get(tensor.name, ()):
                     found.update(id(part) for part in leaves(axis))
     return frozenset(found)
+
+
+def counted_at(solution: Solution) -> tuple[str, ...]:
+    """Return the inputs whose sizes the model leaves open beside the batch, with those that MACs count at.
+
+    They are as `x:1x3x67x71`; empty where the model says all sizes.
+    """
+    batch, found = _batch(solution), list[str]()
+    for tensor in solution.graph.inputs:
+        declared: Sequence[int | str | None] = tensor.shape or []
+        taken = solution.shapes.sizes.get(tensor.name, ())
+        free = [not isinstance(size, int) for size in declared]
+        if any(is_free and size != batch for is_free, size in zip(free, taken)):
+            shown = (1 if is_free and size == batch else size for is_free, size in zip(free, taken))
+            found.append(f"{tensor.name}:{'x'.join(map(str, shown))}")
+    return tuple(found)
 
 
 def _batch(solution: Solution) -> int:

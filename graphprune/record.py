@@ -142,6 +142,8 @@ class Record:
     notes: Mapping[str, str] = field(default_factory=dict[str, str])
     facts: Mapping[str, object] = field(default_factory=dict[str, object])
     stages: tuple[Stage, ...] = ()
+    counted_at: tuple[str, ...] = ()
+    """Inputs whose sizes the model leaves open, with the sizes that MACs are counted at, as `x:1x3x67x71`."""
 
     @property
     def calibrated(self) -> Calibrated | None:
@@ -185,6 +187,7 @@ class Record:
 
 def record(passes: Sequence[Pass], state: State) -> Record:
     """The record of `passes`, which have led to `state`."""
+    from graphprune.cost import counted_at
     from graphprune.layers import layers
 
     solution = state.solution
@@ -207,6 +210,7 @@ def record(passes: Sequence[Pass], state: State) -> Record:
         state.scores.notes if state.scores else {},
         state.facts,
         stages,
+        counted_at(solution),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphprune.cost import Cost, cost
+from graphprune.cost import Cost, cost, counted_at
 from graphprune.model import from_proto
 from graphprune.plan import Plan
 from graphprune.solution import Solution
@@ -191,3 +191,24 @@ def test_a_shared_bias_that_is_cut_in_two_ways_is_counted_twice() -> None:
         dict(zip(sizes, np.arange(8)[[[0, 1, 2, 3], [0, 1, 2, 4], [0, 1, 2, 5]]], strict=True)), sizes
     )
     assert cost(solution, apart).params - cost(solution, alike).params == 8
+
+
+@pytest.mark.parametrize(
+    ("sizes", "open_sizes"),
+    [("1, 3, 8, 8", False), ("N, 3, 8, 8", False), ("1, 3, H, W", True), ("N, 3, H, W", True)],
+)
+def test_the_sizes_that_macs_are_counted_at_are_told_where_the_model_leaves_them_open(
+    sizes: str, open_sizes: bool
+) -> None:
+    out = sizes.replace("3", "6", 1)
+    solution = solution_of(
+        f"""g (float[{sizes}] x) => (float[{out}] y) <float[6, 3, 3, 3] w>
+        {{ y = Conv <pads = [1, 1, 1, 1]> (x, w) }}"""
+    )
+    told = counted_at(solution)
+    assert bool(told) == open_sizes
+    if told:
+        name, _, shape = told[0].partition(":")
+        batch, channels, height, width = map(int, shape.split("x"))
+        assert (name, batch, channels) == ("x", 1, 3)
+        assert cost(solution).macs == 6 * height * width * 3 * 9

@@ -29,6 +29,8 @@ def tables(record: Record) -> Iterable[Renderable]:
     yield text(_measured(record.latency) if record.latency else NOT_MEASURED)
     if record.before is not None:
         yield _figures(record.before, record.after)
+        if record.counted_at:
+            yield text(f"The model leaves sizes open; MACs are counted at {', '.join(record.counted_at)}.")
         yield text(_groups(record))
         if record.layers_removed:
             yield text(_layers(record))
