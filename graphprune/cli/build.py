@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphprune.cli.common import Verb, emit, listen, shared
+from graphprune.cli.common import Verb, emit, shared
 from graphprune.errors import Environment, GraphpruneError, Negative, Refused, Usage
 
 if TYPE_CHECKING:
@@ -85,8 +85,6 @@ def command(
 
     What is refused for one target is reported, and the others are built; the exit code says that one was.
     """
-    listen(quiet, verbose, debug)
-
     from graphprune.cli.progress_bar import progress_bar
     from graphprune.cli.running import check_target
     from graphprune.engines.options import BuildOptions

@@ -56,7 +56,7 @@ class Verb(click.Command):
 
     def invoke(self, ctx: click.Context) -> object:
         given = ctx.params
-        listen(given["quiet"], given["verbose"], given["debug"])
+        _listen(given["quiet"], given["verbose"], given["debug"])
         try:
             return recorded(ctx, super().invoke)
         except Exception as error:
@@ -106,7 +106,7 @@ def config_document() -> Document | None:
     return settings(click.get_current_context()).document
 
 
-def listen(quiet: bool, verbose: bool, debug: bool) -> None:
+def _listen(quiet: bool, verbose: bool, debug: bool) -> None:
     """Send the log of graphprune to stderr until the verb is done, as much of it as was asked for."""
     log = logging.getLogger("graphprune")
     before = log.handlers[:], log.propagate, log.level

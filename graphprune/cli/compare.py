@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graphprune.cli.common import Verb, emit, listen, sharing
+from graphprune.cli.common import Verb, emit, sharing
 from graphprune.cli.recording import keep_result
 from graphprune.errors import Usage
 
@@ -63,7 +63,6 @@ def command(
     profile, where both models were timed in pairs; figures in different columns are not compared. Profiles
     that are alike in all that a figure depends on are put together.
     """
-    listen(quiet, verbose, debug)
     if merge != (output is not None):
         missing = "--merge lacks the file to write" if merge else "-o goes with --merge"
         raise Usage(missing, "graphprune compare --merge -o all.json RESULT...")

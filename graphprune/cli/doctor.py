@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 import graphprune
-from graphprune.cli.common import Verb, emit, listen, shared
+from graphprune.cli.common import Verb, emit, shared
 from graphprune.errors import Environment, Usage
 from graphprune.processors import usable
 
@@ -68,7 +68,6 @@ def command(
     With --null-test also the noise floor: how large a difference must be to mean something on this machine.
     Exits with 4 where something that graphprune needs is missing or does not work.
     """
-    listen(quiet, verbose, debug)
     if null_test is None and (backend != "ort:cpu" or shape or duration):
         raise Usage("--backend, --shape and --duration are of --null-test", "name its model")
 

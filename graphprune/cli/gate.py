@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphprune.cli.common import Verb, config_document, emit, listen, sharing
+from graphprune.cli.common import Verb, config_document, emit, sharing
 from graphprune.cli.gate_files import FORMATS, formatted, targets_of
 from graphprune.cli.recording import keep_result
 from graphprune.errors import Usage
@@ -126,8 +126,6 @@ def command(
     A budget passes or fails where the whole 95 % interval is on one side of it, and is inconclusive else.
     Exits with 0 where no error is broken, 1 where one is, 5 where nothing could be judged.
     """
-    listen(quiet, verbose, debug)
-
     from graphprune.cli.progress_bar import progress_bar
     from graphprune.gate.running import execute
 
@@ -140,7 +138,7 @@ def command(
         outcome, evidence = execute(job)
     keep_result(asdict(outcome))
     targets.write(outcome, evidence)
-    _show(outcome, "table" if file is not None else output_format, quiet)
+    _show(outcome, "table" if file is not None else output_format)
     return outcome.exit_code
 
 
@@ -163,12 +161,11 @@ def _job(words: tuple[str, ...], given: Mapping[str, Any]) -> Job:
     return job_of(settings, config, words)
 
 
-def _show(outcome: Outcome, output_format: str, quiet: bool) -> None:
+def _show(outcome: Outcome, output_format: str) -> None:
     if output_format in ("table", "text"):
-        if not quiet:
-            from graphprune.cli.gate_tables import tables
+        from graphprune.cli.gate_tables import tables
 
-            emit(asdict(outcome), "table", lambda: tables(outcome))
+        emit(asdict(outcome), "table", lambda: tables(outcome))
         return
     click.echo(formatted(outcome, output_format).rstrip("\n"))
     if output_format == "github":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from graphprune.cli.common import Verb, emit, listen, shared
+from graphprune.cli.common import Verb, emit, shared
 from graphprune.errors import Usage
 
 PLACE = "@CONFIG@"
@@ -58,7 +58,6 @@ def command(
 
     With --ci also the workflow of GitHub, or the job of GitLab, that judges each change by it.
     """
-    listen(quiet, verbose, debug)
     drafts = _drafts(output, ci)
     for draft in drafts:
         if draft.path.is_dir():
@@ -73,9 +72,8 @@ def command(
     for draft in drafts:
         draft.path.parent.mkdir(parents=True, exist_ok=True)
         write_text(draft.text, draft.path)
-    if not quiet or output_format == "json":
-        result = {"version": 1, "written": [str(draft.path) for draft in drafts]}
-        emit(result, output_format, lambda: _tables(drafts))
+    result = {"version": 1, "written": [str(draft.path) for draft in drafts]}
+    emit(result, output_format, lambda: _tables(drafts))
 
 
 def _drafts(output: Path, ci: str | None) -> list[Draft]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from graphprune import runs
-from graphprune.cli.common import Verb, emit, listen, shared
+from graphprune.cli.common import Verb, emit, shared
 from graphprune.errors import Usage
 from graphprune.nearest import did_you_mean
 from graphprune.state import made
@@ -65,7 +65,6 @@ def command(
     one, removing a unit changes the values of the others, as in a norm over them. A layer is a residual
     branch that can be taken out whole.
     """
-    listen(quiet, verbose, debug)
     parts = tuple(part for text in show for part in text.split(",") if part)
     for part in parts:
         if part not in PARTS:

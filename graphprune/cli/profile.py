@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from graphprune import runs
-from graphprune.cli.common import Verb, emit, listen, shared
+from graphprune.cli.common import Verb, emit, shared
 
 FEWEST = 6
 """Pairs: of fewer, no interval holds the median with 95 % confidence (2 / 2^5 is more than 0.05)."""
@@ -95,8 +95,6 @@ def command(
     Short blocks of all models are timed in turn, there and back; the ratio is the median over pairs of
     blocks, with a 95 % bootstrap interval. Once measured, the exit code is 0 whatever the verdict.
     """
-    listen(quiet, verbose, debug)
-
     from graphprune.cli.profile_request import exports_of, request_of
     from graphprune.profiling.words import read_percentiles
 

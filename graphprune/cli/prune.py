@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphprune.cli.common import Verb, listen, shared
+from graphprune.cli.common import Verb, shared
 from graphprune.cli.pass_options import given, pruning_options
 from graphprune.errors import Usage
 from graphprune.options import Item
@@ -60,7 +60,6 @@ def command(
     Half of the units go unless told otherwise. That is far more than half of the parameters: both are shown.
     With --data, units are judged by what they do on real inputs, and the weights that stay make up for them.
     """
-    listen(quiet, verbose, debug)
     if output is None and plan_only is None and not dry_run:
         raise Usage(
             "it is not said where the smaller model goes", "give -o OUT, --plan-only PLAN or --dry-run"

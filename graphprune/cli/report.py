@@ -58,8 +58,6 @@ def command(
         write_text(text, output)
     if markdown is not None:
         write_text(summary(facts), markdown)
-    if quiet and output_format != "json":
-        return
     result = {
         "version": 1,
         "title": facts.title,
@@ -70,7 +68,7 @@ def command(
         "sections": [section.name for section in sections],
         "candidates": [candidate.name for candidate in facts.candidates],
     }
-    if output_format != "json":
+    if output_format != "json" and not quiet:
         for path, more in ((output, f" ({size / 1e6:.1f} MB)"), (markdown, "")):
             if path is not None:
                 click.echo(f"{path}{more}")

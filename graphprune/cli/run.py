@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from graphprune.cli.common import Verb, emit, listen, shared
+from graphprune.cli.common import Verb, emit, shared
 from graphprune.errors import Usage
 
 EXAMPLE = "fold,group,score{by=l2},select{ratio=0.5},cut,verify"
@@ -58,7 +58,6 @@ def command(
 
     `graphprune prune MODEL -o OUT` is the pipeline "fold,group,score,select,cut,verify".
     """
-    listen(quiet, verbose, debug)
     if output is None and not dry_run:
         raise Usage("it is not said where the resulting model goes", "give -o OUT or --dry-run")
     if dump_after and (output is None or dry_run):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from graphprune.cli.common import Verb, emit, json_text, listen, sharing
+from graphprune.cli.common import Verb, emit, json_text, sharing
 
 Kind = Literal["config", "run", "gate", "profile"]
 KINDS: tuple[Kind, ...] = ("config", "run", "gate", "profile")
@@ -32,8 +32,6 @@ def command(
     `config` is of the config file, `run` of what --save-run writes, `gate` of what gate finds, as JSON,
     `profile` of what profile --export-json writes. Editors complete and check a config by its schema.
     """
-    listen(quiet, verbose, debug)
-
     from graphprune.cli.running import check_target
     from graphprune.text_file import write_text
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from graphprune.cli.common import Verb, emit, json_text, listen, shared
+from graphprune.cli.common import Verb, emit, json_text, shared
 from graphprune.cli.pass_options import given, pruning_options
 from graphprune.errors import Usage
 
@@ -60,8 +60,6 @@ def command(
     Layers are taken out one at a time where --only names them. Nothing is written but what -o and --plot ask
     for.
     """
-    listen(quiet, verbose, debug)
-
     from graphprune.ratios import read_ratios
 
     asked = read_ratios(ratios)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from graphprune.cli.common import Verb, listen, shared
+from graphprune.cli.common import Verb, shared
 from graphprune.cli.pass_options import given, options_of
 from graphprune.errors import Usage
 from graphprune.options import Item, build
@@ -64,7 +64,6 @@ def command(
     Shapes and types stay. A runtime is faster for 2:4 only where it has sparse kernels and picks them: the
     table says which weights may have the pattern, and which of these are likely to be picked.
     """
-    listen(quiet, verbose, debug)
     if output is None and not dry_run:
         raise Usage("it is not said where the sparse model goes", "give -o OUT or --dry-run")
     chain = _passes(given(texts, TARGETS), permute)

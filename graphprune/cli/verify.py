@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graphprune.cli.common import Verb, emit, listen, shared
+from graphprune.cli.common import Verb, emit, shared
 
 if TYPE_CHECKING:
     from graphprune.checks import Verification
@@ -62,8 +62,6 @@ def command(
     With --data, B is judged by --metric beside A on real inputs, and need not equal it (with --plan, what is
     masked of it still). Exits with 1 where an output differs by more than the tolerance.
     """
-    listen(quiet, verbose, debug)
-
     from graphprune.cli.score_tables import score_tables
     from graphprune.record import prove
     from graphprune.shape_text import parse_shapes
