@@ -80,8 +80,9 @@ _UNCHECKED = "unchecked"
 def check_operators(model: ModelProto) -> None:
     """Run onnx's checker on `model` without the bytes of its weights (those are `weigh`'s to check).
 
-    The checker would look for external data, and cannot take more than 2 GB: every initializer is replaced by
-    an empty one of its name. Functions that could not be inlined are left to the runtime.
+    The checker would look for external data, and cannot take more than 2 GB: every initializer, those of
+    bodies and the values of Constant nodes as well, is replaced by an empty one of its name. Functions that
+    could not be inlined are left to the runtime.
     """
     bare = ModelProto()
     for name in ("ir_version", "model_version"):
@@ -198,26 +199,29 @@ def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
 
 
 def _empty(node: NodeProto) -> None:
-    """Take the external data out of the attributes of a node, and let operators of the runtime's own pass."""
+    """Empty the tensors in the attributes of a node, and let operators of the runtime's own pass."""
     if node.op_type in _OF_THE_RUNTIME and node.domain in ("", "ai.onnx"):
         node.domain = _UNCHECKED
     for attribute in node.attribute:
         if attribute.type == AttributeProto.TENSOR:
-            _unlink(attribute.t)
+            _clear(attribute.t)
         elif attribute.type in OF_TENSORS:
             sparse = [attribute.sparse_tensor, *attribute.sparse_tensors]
             for tensor in [*attribute.tensors, *(part for s in sparse for part in (s.values, s.indices))]:
-                _unlink(tensor)
+                if tensor.data_location == TensorProto.EXTERNAL:
+                    _clear(tensor)
     for body in bodies(node):
         for tensor in body.initializer:
-            _unlink(tensor)
+            _clear(tensor)
+        for sparse in body.sparse_initializer:
+            body.initializer.add(name=sparse.values.name, data_type=TensorProto.FLOAT, dims=[0])
+        del body.sparse_initializer[:]
         for inner in body.node:
             _empty(inner)
 
 
-def _unlink(tensor: TensorProto) -> None:
-    if tensor.data_location == TensorProto.EXTERNAL:
-        name = tensor.name
-        tensor.Clear()
-        tensor.name, tensor.data_type = name, TensorProto.FLOAT
-        tensor.dims.append(0)
+def _clear(tensor: TensorProto) -> None:
+    name = tensor.name
+    tensor.Clear()
+    tensor.name, tensor.data_type = name, TensorProto.FLOAT
+    tensor.dims.append(0)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import numpy as np
 import onnx_graphsurgeon as gs
 import onnxruntime as ort
-from onnx import GraphProto, ModelProto, parser
+import pytest
+from onnx import GraphProto, ModelProto, helper, parser
 
 from graphprune.aliases import resolve_aliases
-from graphprune.model import from_proto, to_proto
+from graphprune.cut import cut
+from graphprune.fold import fold
+from graphprune.intake import check_operators
+from graphprune.model import from_proto, outline, to_proto
 from graphprune.rewire import sweep
+from graphprune.solve import solve
+from graphprune.verify import verify
 from graphprune.weights import Weight, stored
+from tests.networks.fill import fill
+from tests.networks.solved import halved
 
 BODIES = """<ir_version: 8, opset_import: ["" : 17]>
 g (float[2] x, bool p) => (float[2] y)
@@ -89,3 +97,42 @@ def test_what_no_output_needs_is_swept_away() -> None:
     found = sweep(from_proto(model).graph)
     assert [node.op for node in found.nodes] == ["Mul", "If"], "a is read in a body"
     assert [node.op for node in found.inputs[0].outputs] == ["Mul"]
+
+
+LARGE_BODIES = """
+g (float[2, 6] x, bool p) => (float[2, 3] y)
+<float[6, 8] w0, float[8, 3] w1, bool on = {1}, int64 twice = {2}>
+{
+  a = MatMul (x, w0) b = Relu (a) c = MatMul (b, w1)
+  d = Loop (twice, on, c) <
+    body = step (int64 i, bool go, float[2, 3] s) => (bool still, float[2, 3] next)
+    <float[3, 300] up, float[300, 3] down> {
+      still = Identity (go) u = MatMul (s, up) next = MatMul (u, down) }
+  >
+  y = If (p) <
+    then_branch = t () => (float[2, 3] t_y) <float[3, 300] t_up> {
+      t_u = MatMul (d, t_up) t_n = ReduceMean <keepdims = 1, noop_with_empty_axes = 1> (t_u)
+      t_y = If (p) <
+        then_branch = tt () => (float[2, 3] tt_y) <float[300, 3] tt_down> { tt_y = MatMul (t_n, tt_down) },
+        else_branch = te () => (float[2, 3] te_y) { te_y = Neg (d) }
+      >
+    },
+    else_branch = e () => (float[2, 3] e_y) { e_y = Identity (d) }
+  >
+}"""
+
+
+@pytest.mark.parametrize("as_constants", [False, True], ids=["initializers", "Constant nodes"])
+def test_weights_of_any_size_in_bodies_are_valid_after_a_cut(as_constants: bool) -> None:
+    proto = fill(LARGE_BODIES)
+    if as_constants:
+        for body in (a.g for node in proto.graph.node for a in node.attribute if a.HasField("g")):
+            made = [helper.make_node("Constant", [], [t.name], value=t) for t in body.initializer]
+            nodes = [*made, *body.node]
+            del body.node[:], body.initializer[:]
+            body.node.extend(nodes)
+    model = fold(from_proto(proto))
+    solution = solve(model.graph)
+    small = cut(model, solution, halved(solution))
+    assert verify(model, small, solution.shapes).passed
+    check_operators(outline(small.model))

@@ -22,19 +22,28 @@ HEADER = '<ir_version: 10, opset_import: ["" : 18]>\n'
 def fill(text: str, seed: int = 0) -> onnx.ModelProto:
     """Parse `text` and give every tensor that is declared without a value one, the same in every run.
 
-    A text without a header is of opset 18. Matrices and filters are normal with variance 1 / fan-in, vectors
-    normal, what is called `var...` or `scale...` positive, integers of one byte anything.
+    So are those that bodies declare. A text without a header is of opset 18. Matrices and filters are normal
+    with variance 1 / fan-in, vectors normal, what is called `var...` or `scale...` positive, integers of
+    one byte anything.
     """
     text = text.strip()
     model = onnx.parser.parse_model(text if text.startswith("<") else HEADER + text)
-    for info in model.graph.value_info:
+    _fill(model.graph, seed)
+    return model
+
+
+def _fill(graph: onnx.GraphProto, seed: int) -> None:
+    for info in graph.value_info:
         kind = info.type.tensor_type
         shape = tuple(dim.dim_value for dim in kind.shape.dim)
         dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
         values = draw(info.name, shape, np.dtype(dtype), seed)
-        model.graph.initializer.append(numpy_helper.from_array(values, info.name))
-    del model.graph.value_info[:]
-    return model
+        graph.initializer.append(numpy_helper.from_array(values, info.name))
+    del graph.value_info[:]
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _fill(attribute.g, seed)
 
 
 def draw(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], seed: int = 0) -> NDArray[Any]:
