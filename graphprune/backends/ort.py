@@ -20,7 +20,7 @@ from graphprune.errors import Environment, Refused
 from graphprune.feeds import Feeds
 from graphprune.model import Model
 from graphprune.processors import processor_name, usable
-from graphprune.runtime import ORT_ERRORS, first_line, serialised
+from graphprune.runtime.sessions import ORT_ERRORS, first_line, serialised
 
 _ERRORS: tuple[type[Exception], ...] = (*ORT_ERRORS, RuntimeError)
 """What ONNX Runtime raises; where memory is bound, no error of its own."""
@@ -162,7 +162,7 @@ def _value(array: NDArray[Any], where: str, gpu: int) -> ort.OrtValue:
 
 
 def _arrays(values: Sequence[ort.OrtValue]) -> list[NDArray[Any]]:
-    from graphprune.runtime import read
+    from graphprune.runtime.sessions import read
 
     return [read(value) for value in values]
 
