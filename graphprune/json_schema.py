@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,7 +31,10 @@ def _schema_of(kind: type) -> dict[str, Any]:
 
 
 def _with_texts(value: object) -> object:
-    """A schema in which every number may also be one of the texts for those that JSON lacks."""
+    """A schema in which every number may also be one of the texts for those that JSON lacks.
+
+    Descriptions, which are docstrings, lose their indentation, as not every msgspec takes it away.
+    """
     if isinstance(value, list):
         return [_with_texts(item) for item in cast("list[object]", value)]
     if not isinstance(value, dict):
@@ -38,4 +42,7 @@ def _with_texts(value: object) -> object:
     entries = cast("dict[str, object]", value)
     if entries.get("type") == "number":
         return {"anyOf": [entries, _NOT_FINITE]}
-    return {key: _with_texts(item) for key, item in entries.items()}
+    return {
+        key: cleandoc(item) if key == "description" and isinstance(item, str) else _with_texts(item)
+        for key, item in entries.items()
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 
 import numpy as np
 import onnxruntime as ort
@@ -12,6 +11,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper, parser
 from graphprune.aliases import resolve_aliases
 from graphprune.model import Model, from_proto, to_proto
 from graphprune.rewire import sweep
+from tests.work import at_most_calls
 
 ALIASES = """<ir_version: 8, opset_import: ["" : 17]>
 g (float[2, 3] x) => (float[2, 3] y, float[3] out)
@@ -45,7 +45,7 @@ def test_aliases_of_an_initializer_become_the_initializer() -> None:
         assert np.array_equal(left, right)
 
 
-def test_sweeping_a_large_graph_takes_no_time() -> None:
+def test_sweeping_a_large_graph_is_linear() -> None:
     names = [f"x{i}" for i in range(10_001)]
     graph = helper.make_graph(
         [helper.make_node("Add", [a, "b"], [b]) for a, b in itertools.pairwise(names)],
@@ -55,9 +55,8 @@ def test_sweeping_a_large_graph_takes_no_time() -> None:
         [numpy_helper.from_array(np.float32([1, 2]), "b")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    start = time.perf_counter()
-    found = from_proto(model).graph
-    found.outputs = [found.nodes[4999].outputs[0]]
-    sweep(found)
-    assert time.perf_counter() - start < 3
+    with at_most_calls(5_000_000):
+        found = from_proto(model).graph
+        found.outputs = [found.nodes[4999].outputs[0]]
+        sweep(found)
     assert len(found.nodes) == len(found.nodes[0].inputs[1].outputs) == 5000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +16,7 @@ from onnx import AttributeProto, ModelProto, TensorProto, parser
 from graphprune.errors import GraphpruneError, Refused, Usage
 from graphprune.model import from_proto, load, save, to_proto
 from graphprune.weights import stored
+from tests.work import at_most_calls
 
 GOOD = """<ir_version: 8, opset_import: ["" : 17]>
 g (float[n, 4] x) => (float[n, 2] y)
@@ -214,10 +214,8 @@ def test_functions_that_never_end_are_refused(calls: str) -> None:
         '<ir_version: 8, opset_import: ["" : 17, "local" : 1]> g (float[4] x) => (float[4] y)'
         "{ y = local.F0(x) }" + "\n".join(functions)
     )
-    start = time.perf_counter()
-    with pytest.raises(Refused, match=r"calls itself|1000000"):
+    with at_most_calls(200_000), pytest.raises(Refused, match=r"calls itself|1000000"):
         from_proto(model)
-    assert time.perf_counter() - start < 2
 
 
 def _damaged(data: bytes, rng: random.Random) -> bytes:
@@ -252,8 +250,7 @@ def test_a_damaged_file_is_refused_or_read_but_nothing_else(tmp_path: Path, seed
     read = 0
     for _ in range(700):
         path.write_bytes(_damaged(data, rng))
-        start = time.perf_counter()
-        with suppress(Usage, Refused):
+        with at_most_calls(200_000), suppress(Usage, Refused):
             found = load(path)
             for node in found.graph.nodes:
                 for tensor in node.inputs:
@@ -263,5 +260,4 @@ def test_a_damaged_file_is_refused_or_read_but_nothing_else(tmp_path: Path, seed
             read += 1
             if read % 20 == 0:
                 save(found, out, force=True)
-        assert time.perf_counter() - start < 2
     assert read > 5, "some of the damage is harmless"

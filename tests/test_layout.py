@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 MACHINE_PATH = re.compile(r"(?<![\w.:/~])/(?:home|root|tmp|work|Users|mnt)/\w")
 
@@ -48,6 +49,17 @@ def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> list[st
     assert run.returncode == 0, run.stdout + run.stderr
     with zipfile.ZipFile(next(room.glob("*.whl"))) as archive:
         return archive.namelist()
+
+
+def test_the_oldest_versions_are_those_that_the_project_allows(repository: Path) -> None:
+    project = pyproject(repository)["project"]
+    assert isinstance(project, dict)
+    pins = (repository / ".ci" / "oldest.txt").read_text(encoding="utf-8").splitlines()
+    oldest = {line.partition("==")[::2] for line in pins if not line.startswith("#")}
+    allowed = {text.partition(">=")[::2] for text in project["dependencies"]}
+    assert {(name, Version(version)) for name, version in oldest} == {
+        (name, Version(version)) for name, version in allowed
+    }
 
 
 def test_the_wheel_holds_every_pass_as_graphprune_passes(repository: Path, wheel: list[str]) -> None:

@@ -24,7 +24,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     ),
     **{f"tensorrt-{version}": (f"tensorrt-cu12-bindings=={version}",) for version in BINDINGS},
     **{
-        f"cuda-{version}": (f"cuda-bindings=={version}", "cuda-pathfinder", "nvidia-ml-py")
+        f"cuda-{version}": (f"cuda-bindings=={version}", "cuda-pathfinder==1.9.1", "nvidia-ml-py==13.615.71")
         for version in CUDA
     },
 }
