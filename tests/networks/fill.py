@@ -24,8 +24,8 @@ def fill(text: str, seed: int = 0) -> onnx.ModelProto:
 
     So are those that bodies declare. A text without a header is of opset 18. Matrices and filters are normal
     with variance 1 / fan-in, vectors normal, what is called `var...` or `scale...` positive. Integers
-    are within 60 of zero: ONNX Runtime adds two products of bytes in 16 bits on x64 processors without VNNI, and
-    what is larger saturates there.
+    are within 60 of zero: on x64 processors without VNNI, ONNX Runtime adds two products of bytes in 16 bits,
+    and what is larger saturates there.
     """
     text = text.strip()
     model = onnx.parser.parse_model(text if text.startswith("<") else HEADER + text)
