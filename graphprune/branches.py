@@ -29,14 +29,15 @@ def take_known_branches(graph: gs.Graph) -> None:
             return
         node = known[0]
         taken = bool(shapes.values[node.inputs[0].name].reshape(-1)[0])
-        _inline(graph, node, node.attrs["then_branch" if taken else "else_branch"])
+        take_branch(graph, node, node.attrs["then_branch" if taken else "else_branch"])
 
 
 def _is_if(node: gs.Node) -> bool:
     return node.op == "If" and is_default_domain(node)
 
 
-def _inline(graph: gs.Graph, node: gs.Node, body: gs.Graph) -> None:
+def take_branch(graph: gs.Graph, node: gs.Node, body: gs.Graph) -> None:
+    """Put the nodes of `body`, which becomes useless, into `graph` in the place of an If."""
     position = next(index for index, each in enumerate(graph.nodes) if each is node)
     _rename(body, names_of(graph, without=node))
     outputs = list(node.outputs)

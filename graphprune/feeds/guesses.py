@@ -1,4 +1,4 @@
-"""Random inputs for a model, at shapes that it accepts."""
+"""Random inputs for a model, at shapes that it may accept: guesses, where nothing is planned yet."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ import onnx
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
+from graphprune.feeds.inputs import Feeds, Sizes, inputs_of, is_dynamic
 from graphprune.ir import dimensions, shape_of
-from graphprune.shape_text import fit_shapes
-
-Feeds = dict[str, NDArray[Any]]
-Sizes = tuple[int, ...]
 
 _CANDIDATES: tuple[tuple[int, int, int], ...] = (
     (1, 8, 64),
@@ -31,30 +28,6 @@ _CANDIDATES: tuple[tuple[int, int, int], ...] = (
     (1, 1024, 1024),
 )
 """Sizes to try for symbolic dimensions: the first, further ones, and those of images."""
-
-
-def inputs_of(graph: gs.Graph) -> list[gs.Variable]:
-    """Return the inputs that must be fed."""
-    return [tensor for tensor in graph.inputs if isinstance(tensor, gs.Variable)]
-
-
-def fitted_sizes(graph: gs.Graph, shapes: Mapping[str, Sizes]) -> dict[str, Sizes]:
-    """Return the shapes of inputs that a user gave, checked against those of `graph`.
-
-    Raises:
-        Usage: one does not fit.
-    """
-    return fit_shapes(dict(shapes), {tensor.name: tensor.shape for tensor in inputs_of(graph)})
-
-
-def is_dynamic(graph: gs.Graph, given: Mapping[str, Sizes] | None = None) -> bool:
-    """Whether an input has a dimension without a number."""
-    return any(
-        not isinstance(size, int) or size < 0
-        for tensor in inputs_of(graph)
-        if tensor.name not in (given or {})
-        for size in dimensions(tensor)
-    )
 
 
 def shapes_to_try(graph: gs.Graph, given: Mapping[str, Sizes] | None = None) -> Iterator[dict[str, Sizes]]:
