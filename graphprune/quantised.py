@@ -9,6 +9,7 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune.ir import read
+from graphprune.weights import Weight, stored
 
 if TYPE_CHECKING:
     from graphprune.groups import Place
@@ -17,15 +18,16 @@ QUANTISED = {("DequantizeLinear", 0): (1, 2), ("QLinearConv", 3): (4, 5)}
 """The operands that hold the scale and the zero point of a quantised weight, by operator and operand."""
 
 
-def weight_values(tensor: gs.Constant, place: Place) -> NDArray[Any]:
-    """The values of `tensor`; quantised weights at `place` as the numbers they stand for."""
-    values = read(tensor)
+def weight_values(tensor: gs.Constant, place: Place) -> NDArray[Any] | Weight:
+    """The values of `tensor`, not read yet where it can be told what they are; quantised weights at `place`
+    as the numbers they stand for.
+    """
+    held = stored(tensor)
     operands = QUANTISED.get((place.node.op, place.slot))
-    if operands is None:
-        return values
-    scale, zero = (_operand(place.node, slot) for slot in operands)
+    scale, zero = (None, None) if operands is None else (_operand(place.node, slot) for slot in operands)
     if scale is None or scale.ndim > 1:
-        return values
+        return held if isinstance(held, Weight) else read(tensor)
+    values = read(tensor)
     axis = int(place.node.attrs.get("axis", 1)) if place.node.op == "DequantizeLinear" else 0
     along = [1] * values.ndim
     along[axis] = -1

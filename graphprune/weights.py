@@ -1,12 +1,13 @@
 """Weights: constants that stay where they are until they are needed.
 
-A cut is recorded as index arrays and carried out when the values are read, one tensor at a time, so that a
-model of any size is inspected, cut and written within a few times its largest tensor.
+A cut is recorded as index arrays and carried out when the values are read, some rows at a time, so that a
+model of any size is inspected, cut, written and compared within some MB.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from graphprune.errors import Refused
 from graphprune.external import Stretch
 from graphprune.positions import Index
 
-_BLOCK = 16 << 20
+_BLOCK = 4 << 20  # bytes of the source's elements in memory that are worked on at a time
 
 
 class Weight(LazyValues):
@@ -104,18 +105,45 @@ class Weight(LazyValues):
         if self.element == TensorProto.STRING:
             texts = [text.decode("utf-8", "surrogateescape") for text in self._strings().ravel()]
             return np.array(texts, dtype=object).reshape(self.shape)
-        if elements.is_packed(self.element) or self._is_typed():
-            return self._taken(self._decoded())
-        # As void, so that alignment and the element type play no part in the copy.
-        void = np.dtype(f"V{self.dtype.itemsize}")
-        if self.stretch is None:
-            flat = np.frombuffer(self.proto.raw_data, np.uint8)
-        elif self.cuts or self.then:
-            flat = self.stretch.view()
-        else:
-            return _typed(self.stretch.read(), self.dtype).reshape(self.shape)
-        array: NDArray[Any] = flat.view(void).reshape(self.source_shape)
-        return _typed(self._taken(array), self.dtype)
+        out = np.empty(elements.count(self.shape), self.dtype)
+        at = 0
+        for piece in self.pieces():
+            out[at : at + piece.size] = piece
+            at += piece.size
+        return out.reshape(self.shape)
+
+    def pieces(self, rows: int | None = None) -> Iterator[NDArray[Any]]:
+        """Yield the elements of the cut tensor in order, as flat arrays (not for strings), to be read only.
+
+        Each holds `rows` rows, which without it take some MB of the source, and a file is mapped for one of
+        them at a time. Leading dimensions of size 1 do not count. A tensor is read whole where it lies in a
+        typed field of its proto, where its rows end within a byte, and where they are chosen apart.
+
+        Raises:
+            Refused: the data cannot be decoded, or its file has changed.
+        """
+        if not elements.count(self.shape):
+            return
+        shape, cuts, then = self._inner()
+        bits = elements.BITS[self.element] * elements.count(shape[1:])
+        step = rows or max(1, _BLOCK // (self.dtype.itemsize * elements.count(shape[1:])))
+        if self._is_typed() or bits % 8 or any(dim == 0 for dim, _ in then):
+            whole = self._taken(self._decoded()).reshape(-1)
+            count = step * (whole.size // self.shape[len(self.shape) - len(shape)] if self.shape else 1)
+            yield from (whole[start : start + count] for start in range(0, whole.size, count))
+            return
+        kept = cuts.pop(0, None)
+        count = shape[0] if kept is None else len(kept)
+        for start in range(0, count, step):
+            stop = min(count, start + step)
+            found = self._rows(bits // 8, np.arange(start, stop) if kept is None else kept[start:stop])
+            block = self._elements(found).reshape(stop - start, *shape[1:])
+            for dim, index in cuts.items():
+                block = np.take(block, index, axis=dim)
+            for dim, index in then:
+                apart = index.ndim > 1 and index.shape[0] > 1
+                block = take(block, {dim: index[start:stop] if apart else index})
+            yield block.reshape(-1)
 
     def blocks(self) -> Iterator[bytes | memoryview]:
         """Yield the bytes of the cut tensor as ONNX stores them, `nbytes` in all (not for strings)."""
@@ -125,10 +153,43 @@ class Weight(LazyValues):
         elif whole and not self._is_typed():
             yield self.proto.raw_data
         else:
-            yield packed(self.load(), self.element)
+            yield from packed_pieces(self.pieces(), self.element)
+
+    def _inner(self) -> tuple[tuple[int, ...], dict[int, Index], list[tuple[int, Index]]]:
+        """Return sizes and cuts without leading dimensions of size 1: rows are what there are many of."""
+        lead = 0
+        while lead < len(self.shape) - 1 and self.source_shape[lead] == self.shape[lead] == 1:
+            lead += 1
+        cuts = {dim - lead: self.cuts[dim] for dim in sorted(self.cuts) if dim >= lead}
+        then = [
+            (dim - lead, index if index.ndim == 1 else index.reshape(index.shape[lead:]))
+            for dim, index in self.then
+            if dim >= lead
+        ]
+        return self.source_shape[lead:] or (1,), cuts, then
+
+    def _rows(self, size: int, rows: Index) -> NDArray[np.uint8]:
+        """Return the bytes of rows of `size` bytes each."""
+        first, stop = int(rows.min()), int(rows.max()) + 1
+        if self.stretch is not None:
+            part = Stretch(self.stretch.file, self.stretch.offset + first * size, (stop - first) * size)
+            flat = part.view()
+        else:
+            flat = np.frombuffer(self.proto.raw_data, np.uint8)[first * size : stop * size]
+        if len(rows) == stop - first and np.all(rows[1:] - rows[:-1] == 1):
+            return flat
+        # As void, so that alignment and the element type play no part in the copy.
+        return np.take(flat.view(f"V{size}"), rows - first).view(np.uint8)
+
+    def _elements(self, data: NDArray[np.uint8]) -> NDArray[Any]:
+        """Return whole bytes as elements."""
+        if not elements.is_packed(self.element):
+            return _typed(data, self.dtype)
+        count = data.size * 8 // elements.BITS[self.element]
+        return self._decode(TensorProto(data_type=self.element, dims=[count], raw_data=data.tobytes()))
 
     def _taken(self, array: NDArray[Any]) -> NDArray[Any]:
-        taken = _gather(array, self.cuts)
+        taken = take(array, self.cuts)
         for dim, index in self.then:
             taken = take(taken, {dim: index})
         return taken
@@ -146,6 +207,9 @@ class Weight(LazyValues):
         if self.stretch is not None:
             proto = TensorProto(data_type=self.element, dims=self.source_shape)
             proto.raw_data = self.stretch.read().tobytes()
+        return self._decode(proto)
+
+    def _decode(self, proto: TensorProto) -> NDArray[Any]:
         try:
             return np.array(numpy_helper.to_array(proto))
         except (ValueError, TypeError, OverflowError) as error:
@@ -206,6 +270,20 @@ def packed(array: NDArray[Any], element: int) -> memoryview:
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
+def packed_pieces(pieces: Iterable[NDArray[Any]], element: int) -> Iterator[memoryview]:
+    """Yield the bytes of consecutive flat arrays as `raw_data` of the element type number `element`."""
+    whole = 8 // math.gcd(8, elements.BITS[element])  # elements that fill bytes
+    rest: NDArray[Any] | None = None
+    for piece in pieces:
+        if rest is not None and rest.size:
+            piece = np.concatenate([rest, piece])
+        full = piece.size // whole * whole
+        rest = piece[full:]
+        yield packed(piece[:full], element)
+    if rest is not None and rest.size:
+        yield packed(rest, element)
+
+
 def _typed(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     view: NDArray[Any] = array.view(dtype)
     return view
@@ -220,24 +298,3 @@ def _fits(index: Index, dim: int, shape: Sequence[int]) -> bool:
     return index.ndim == len(shape) and all(
         at == dim or size in (1, shape[at]) for at, size in enumerate(index.shape)
     )
-
-
-def _gather(array: NDArray[Any], cuts: Mapping[int, Index]) -> NDArray[Any]:
-    """Return `array` at `cuts`, as a new array, with no more memory beside it than some blocks of rows."""
-    inner = {dim: index for dim, index in cuts.items() if dim}
-    if not inner:
-        return np.take(array, cuts[0], axis=0) if cuts else np.array(array)
-    rows = cuts.get(0)
-    kept = len(array) if rows is None else len(rows)
-    shape = tuple(len(cuts[dim]) if dim in cuts else size for dim, size in enumerate(array.shape))
-    out = np.empty(shape, array.dtype)
-    if not out.size:
-        return out
-    step = max(1, _BLOCK // max(1, array[0].nbytes))
-    for start in range(0, kept, step):
-        stop = min(kept, start + step)
-        block = array[start:stop] if rows is None else np.take(array, rows[start:stop], axis=0)
-        for dim in sorted(inner):
-            block = np.take(block, inner[dim], axis=dim)
-        out[start:stop] = block
-    return out

@@ -19,6 +19,7 @@ from graphprune.importance.reductions import Slices, absolute_sums, distances, s
 from graphprune.model import from_proto
 from graphprune.solution import Solution
 from graphprune.solve import solve
+from graphprune.weights import Weight
 
 Array = NDArray[Any]
 
@@ -230,6 +231,19 @@ def test_a_constant_larger_than_a_chunk_is_reduced_like_any_other(monkeypatch: p
     for one, other in zip(whole, squared_sums(values, places), strict=True):
         assert one == pytest.approx(other, rel=1e-5)
     assert whole[1] == pytest.approx(np.square(values.astype(float)).sum(axis=(0, 2)), rel=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(70, 6, 3), (1, 70, 3), (70,)], ids=str)
+def test_a_weight_that_is_read_in_rows_has_the_sums_of_the_array(
+    shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphprune.importance.reductions.CHUNK", 40)
+    values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    places = [Slices(dim, np.arange(size), size) for dim, size in enumerate(shape)]
+    weight = Weight(numpy_helper.from_array(values))
+    for reduce in (squared_sums, absolute_sums, distances):
+        for one, other in zip(reduce(values, places), reduce(weight, places), strict=True):
+            assert one.tobytes() == other.tobytes()
 
 
 def test_lamp_of_equal_numbers_counts_down() -> None:

@@ -179,6 +179,38 @@ def test_a_cut_of_external_data_takes_no_more_memory_than_its_result(tmp_path: P
     assert peak < cut.nbytes + (32 << 20)
 
 
+@pytest.mark.parametrize("element", [TensorProto.FLOAT, TensorProto.INT4], ids=["float", "int4"])
+def test_a_cut_weight_is_written_in_blocks_of_rows(element: int, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(-8, 8, (4096, 4096)).astype(np.int8)
+    values = values.astype(elements.DTYPES[element])
+    weight = weigh(_external(numpy_helper.from_array(values, "w"), tmp_path), Folder(tmp_path))
+    half = np.arange(0, 4096, 2)
+    expected = numpy_helper.from_array(values[::2, ::2]).raw_data
+    at = 0
+    tracemalloc.start()
+    for block in weight.take({0: half, 1: half}).blocks():
+        assert bytes(block) == expected[at : at + len(block)]
+        at += len(block)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert at == len(expected)
+    assert peak < 24 << 20, "of 32 MB and more that the whole tensor takes"
+
+
+@pytest.mark.parametrize("element", EVERY_TYPE, ids=lambda element: elements.NAMES[element])
+@pytest.mark.parametrize("shape", [(3, 5, 2), (1, 1, 7, 3), (9,), (1,)], ids=str)
+def test_blocks_end_where_they_like(
+    shape: tuple[int, ...], element: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphprune.weights._BLOCK", 1)
+    values = _values(element, shape)
+    weight = Weight(numpy_helper.from_array(values, "w"))
+    for cuts in ({}, *({dim: [size - 1, 0]} for dim, size in enumerate(shape) if size > 1)):
+        cut, expected = weight.take(cuts), _expected(values, cuts)
+        assert _same(cut.load(), expected)
+        assert b"".join(cut.blocks()) == numpy_helper.from_array(expected).raw_data
+
+
 def test_a_file_that_changed_is_not_read(tmp_path: Path) -> None:
     proto = _external(numpy_helper.from_array(np.zeros((8, 8), np.float32), "w"), tmp_path)
     weight = weigh(proto, Folder(tmp_path))

@@ -20,13 +20,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from graphprune.errors import Refused, Usage
-from graphprune.importance.reductions import Numbers, Slices, absolute_sums, distances, squared_sums
+from graphprune.importance.reductions import Entries, Numbers, Slices, absolute_sums, distances, squared_sums
 from graphprune.ir import label
 from graphprune.nearest import did_you_mean
 from graphprune.quantised import weight_values
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from graphprune.groups import Group, Place
     from graphprune.solution import Solution
 
-Reduce = Callable[[NDArray[Any], Sequence[Slices]], list[Numbers]]
+Reduce = Callable[[Entries, Sequence[Slices]], list[Numbers]]
 Result = tuple[dict[str, Numbers], dict[str, str]]
 """Scores by group name, and notes by group name."""
 
@@ -131,7 +130,7 @@ def _averages(
 ) -> dict[str, Numbers]:
     """Per group, the numbers of its measured places, each place's divided by their mean, averaged.
 
-    Every constant is loaded once, for all groups that lie in it, and dropped again.
+    Every constant is read once, for all groups that lie in it.
     """
     lies: dict[int, tuple[gs.Constant, list[tuple[Group, Place]]]] = {}
     for group in groups:

@@ -1,7 +1,8 @@
 """Numbers per unit from the entries of one constant.
 
 A unit's slice is what lies at its positions along one dimension. Entries are read as float32, in chunks that
-stay in the processor's cache; sums over chunks and over positions are float64.
+stay in the processor's cache, so that a large weight is never held whole. Sums over chunks and over positions
+are float64.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graphprune.weights import Weight
+
 Values = NDArray[np.float32]
 Numbers = NDArray[np.float64]
 Units = NDArray[np.int64]
+Entries = NDArray[Any] | Weight
+"""An array, or a weight that is read as it is needed."""
 
 CHUNK = 1 << 20
 """Entries that are reduced at a time."""
@@ -31,17 +36,17 @@ class Slices:
     size: int
 
 
-def absolute_sums(values: NDArray[Any], places: Sequence[Slices]) -> list[Numbers]:
+def absolute_sums(values: Entries, places: Sequence[Slices]) -> list[Numbers]:
     """Per place and unit, the sum of the absolute entries of the unit's slice."""
     return _sums(values, places, np.abs)
 
 
-def squared_sums(values: NDArray[Any], places: Sequence[Slices]) -> list[Numbers]:
+def squared_sums(values: Entries, places: Sequence[Slices]) -> list[Numbers]:
     """Per place and unit, the sum of the squared entries of the unit's slice."""
     return _sums(values, places, np.square)
 
 
-def _sums(values: NDArray[Any], places: Sequence[Slices], power: Callable[[Values], Values]) -> list[Numbers]:
+def _sums(values: Entries, places: Sequence[Slices], power: Callable[[Values], Values]) -> list[Numbers]:
     sums = {place.dim: np.zeros(values.shape[place.dim]) for place in places}
     for start, chunk in _chunks(values):
         with np.errstate(over="ignore"):  # the caller sees that a sum is not finite
@@ -52,12 +57,13 @@ def _sums(values: NDArray[Any], places: Sequence[Slices], power: Callable[[Value
     return [_by_unit(sums[place.dim], place) for place in places]
 
 
-def distances(values: NDArray[Any], places: Sequence[Slices]) -> list[Numbers]:
+def distances(values: Entries, places: Sequence[Slices]) -> list[Numbers]:
     """Per place and unit, the sum of the Euclidean distances from its slice to every other unit's.
 
     The unit with the smallest sum is nearest to the geometric median (He et al. 2019, eq. 4).
     """
-    return [_distances(_slices(values, place)) for place in places]
+    entries = values.load() if isinstance(values, Weight) else values
+    return [_distances(_slices(entries, place)) for place in places]
 
 
 def _distances(slices: Values) -> Numbers:
@@ -94,11 +100,16 @@ def _slices(values: NDArray[Any], place: Slices) -> Values:
     return rows.reshape(place.size, most * others)
 
 
-def _chunks(values: NDArray[Any]) -> Iterator[tuple[int, Values]]:
+def _chunks(values: Entries) -> Iterator[tuple[int, Values]]:
     """The entries as float32, a number of rows at a time, with the first row's number."""
     rows = max(1, CHUNK // max(1, prod(values.shape[1:])))
-    for start in range(0, len(values), rows):
-        yield start, np.asarray(values[start : start + rows], dtype=np.float32)
+    if isinstance(values, Weight) and values.shape[0] > 1:
+        for number, piece in enumerate(values.pieces(rows)):
+            yield number * rows, np.asarray(piece.reshape(-1, *values.shape[1:]), dtype=np.float32)
+        return
+    array = values.load() if isinstance(values, Weight) else values
+    for start in range(0, len(array), rows):
+        yield start, np.asarray(array[start : start + rows], dtype=np.float32)
 
 
 def _along(block: Values, dim: int) -> Numbers:

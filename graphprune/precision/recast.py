@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from graphprune import elements
 from graphprune.ir import read
-from graphprune.weights import Weight, packed, stored
+from graphprune.weights import Weight, packed_pieces, stored
 
 ENDLESS = 1e30
 """Finite numbers from here on stand for infinity (masks, open bounds); no network computes with them."""
@@ -97,13 +97,14 @@ class Recast(Weight):
         """Return this weight at the positions that stay."""
         return Recast(self.weight.take(cuts), self.element)
 
-    def load(self) -> NDArray[Any]:
-        """Read the values, cut and converted."""
-        return converted(self.weight.load(), self.element)
+    def pieces(self, rows: int | None = None) -> Iterator[NDArray[Any]]:
+        """Yield the elements in order, cut and converted, as flat arrays."""
+        for piece in self.weight.pieces(rows):
+            yield converted(piece, self.element)
 
     def blocks(self) -> Iterator[bytes | memoryview]:
         """Yield the bytes of the tensor as ONNX stores them."""
-        yield packed(self.load(), self.element)
+        yield from packed_pieces(self.pieces(), self.element)
 
 
 def recast(constant: gs.Constant, name: str, element: int) -> gs.Constant:
