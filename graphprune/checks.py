@@ -46,9 +46,15 @@ class Check:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was compared."""
+    """What was compared.
+
+    Attributes:
+        checks: the comparisons.
+        not_run: nodes that ONNX Runtime cannot run; what they read and what stands behind them was compared.
+    """
 
     checks: tuple[Check, ...]
+    not_run: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

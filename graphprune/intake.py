@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterable, Iterator, Mapping
 
 import onnx
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto
@@ -77,12 +78,32 @@ _OF_THE_RUNTIME = frozenset(["GroupNormalization", "SimplifiedLayerNormalization
 _UNCHECKED = "unchecked"
 
 
+@functools.cache
+def _known() -> Mapping[str, frozenset[str]]:
+    """The operators that onnx has a schema for in some version, by domain; of these domains it checks all."""
+    found: dict[str, set[str]] = {}
+    for schema in onnx.defs.get_all_schemas_with_history():
+        found.setdefault(schema.domain, set()).add(schema.name)
+    return {domain: frozenset(names) for domain, names in found.items()}
+
+
+def is_unknown(node: NodeProto) -> bool:
+    """Whether a node in a domain of onnx's own is of an operator that no version of onnx has.
+
+    Old exporters write plugins so (EfficientNMS_TRT). A name that another version of the operator set has is
+    no such operator: the model is of the wrong version.
+    """
+    names = _known().get(_domain(node.domain))
+    return bool(node.op_type) and names is not None and node.op_type not in names
+
+
 def check_operators(model: ModelProto) -> None:
     """Run onnx's checker on `model` without the bytes of its weights (those are `weigh`'s to check).
 
     The checker would look for external data, and cannot take more than 2 GB: every initializer, those of
     bodies and the values of Constant nodes as well, is replaced by an empty one of its name. Functions that
-    could not be inlined are left to the runtime.
+    could not be inlined are left to the runtime. Of operators that onnx has no schema for, plugins and custom
+    ones, nothing can be checked; the rest of the model is.
     """
     bare = ModelProto()
     for name in ("ir_version", "model_version"):
@@ -199,8 +220,8 @@ def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
 
 
 def _empty(node: NodeProto) -> None:
-    """Empty the tensors in the attributes of a node, and let operators of the runtime's own pass."""
-    if node.op_type in _OF_THE_RUNTIME and node.domain in ("", "ai.onnx"):
+    """Empty the tensors in the attributes of a node; operators that onnx does not know may pass."""
+    if is_unknown(node) or (node.op_type in _OF_THE_RUNTIME and node.domain in ("", "ai.onnx")):
         node.domain = _UNCHECKED
     for attribute in node.attribute:
         if attribute.type == AttributeProto.TENSOR:

@@ -59,6 +59,7 @@ class Proof:
         output: the output where it is.
         comparisons: how many outputs at how many shapes were compared.
         shapes: these shapes.
+        not_run: the nodes that ONNX Runtime cannot run; what is in front of them and behind was compared.
     """
 
     passed: bool
@@ -68,6 +69,7 @@ class Proof:
     output: str
     comparisons: int
     shapes: tuple[str, ...]
+    not_run: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,7 @@ def prove(verification: Verification) -> Proof:
         worst.output,
         len(checks),
         tuple(dict.fromkeys(check.shape for check in checks)),
+        verification.not_run,
     )
 
 

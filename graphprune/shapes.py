@@ -8,7 +8,7 @@ on data (NonZero, TopK with a computed k ...) get a prime as well and are `open`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -30,6 +30,7 @@ from graphprune.ir import (
     shape_of,
     subgraphs,
 )
+from graphprune.neighbours import Partial, untold
 
 Sizes = tuple[int, ...]
 _BATCH_PRIMES = (61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157)
@@ -107,6 +108,7 @@ def _infer(graph: gs.Graph, inputs: Mapping[str, Sizes], scale: int, derive: Der
             sizes.append(size)
         if tensor.shape is not None:
             shapes.sizes[tensor.name] = tuple(sizes)
+    _tell_inputs(graph, shapes, primes, scale)
     for tensor in constants(graph):
         shapes.sizes[tensor.name] = shape_of(tensor)
         shapes.fixed.add(tensor.name)
@@ -115,6 +117,21 @@ def _infer(graph: gs.Graph, inputs: Mapping[str, Sizes], scale: int, derive: Der
     _infer_whole(graph, shapes)
     _walk(graph, shapes, derive)
     return shapes
+
+
+def _tell_inputs(graph: gs.Graph, shapes: Shapes, primes: Iterator[int], scale: int) -> None:
+    """Give inputs without a shape the sizes that their readers tell, and symbols for the others."""
+    told = untold(graph, shapes.sizes) if any(t.name not in shapes.sizes for t in graph.inputs) else {}
+    for tensor in graph.inputs:
+        if tensor.name in shapes.sizes or tensor.name not in told:
+            continue
+        sizes: list[int] = []
+        for position, size in enumerate(told[tensor.name]):
+            if size is None:
+                size = next(primes, 163 + 2 * len(shapes.symbols)) * (scale if position > 1 else 1)
+                shapes.symbols[f"{tensor.name}.{position}"] = size
+            sizes.append(size)
+        shapes.sizes[tensor.name] = tuple(sizes)
 
 
 def _element_type(tensor: gs.Tensor) -> int:
@@ -181,6 +198,7 @@ def _body_constants(graph: gs.Graph, names: set[str]) -> list[gs.Constant]:
 
 def _walk(graph: gs.Graph, shapes: Shapes, derive: Derive | None) -> None:
     """Evaluate small tensors and fill in what the whole-graph inference left open, in node order."""
+    told = untold(graph, shapes.sizes)
     for node in graph.nodes:
         used = [tensor for tensor in node.inputs if tensor.name]
         if all(tensor.name in shapes.fixed for tensor in used) and not any(subgraphs(node)):
@@ -191,7 +209,7 @@ def _walk(graph: gs.Graph, shapes: Shapes, derive: Derive | None) -> None:
             _infer_node(node, shapes, graph)
             if derive is not None:
                 _derive(node, shapes, graph, derive)
-            _believe(node, shapes)
+            _believe(node, shapes, told)
 
 
 def _evaluate(node: gs.Node, shapes: Shapes, opset: int) -> bool:
@@ -212,19 +230,18 @@ def _derive(node: gs.Node, shapes: Shapes, graph: gs.Graph, derive: Derive) -> N
             shapes.types.setdefault(tensor.name, shapes.types.get(node.inputs[0].name, TensorProto.FLOAT))
 
 
-def _believe(node: gs.Node, shapes: Shapes) -> None:
-    """Take the sizes that the model declares for outputs that nothing else tells the sizes of."""
+def _believe(node: gs.Node, shapes: Shapes, told: Mapping[str, Partial]) -> None:
+    """Take the sizes that neighbours tell or the model declares for outputs that nothing else tells."""
     for tensor in node.outputs:
-        if not tensor.name or tensor.name in shapes.sizes or tensor.shape is None:
+        if not tensor.name or tensor.name in shapes.sizes or tensor.name not in told:
             continue
+        symbols = dict(enumerate(dimensions(tensor)))
         sizes: list[int] = []
-        for position, size in enumerate(dimensions(tensor)):
-            if isinstance(size, str) and size in shapes.symbols:
-                sizes.append(shapes.symbols[size])
-            elif isinstance(size, int) and size >= 0:
-                sizes.append(size)
-            else:
-                sizes.append(_open(tensor.name, position, shapes))
+        for position, size in enumerate(told[tensor.name]):
+            symbol = symbols.get(position)
+            if size is None and isinstance(symbol, str) and symbol in shapes.symbols:
+                size = shapes.symbols[symbol]
+            sizes.append(size if size is not None else _open(tensor.name, position, shapes))
         shapes.sizes[tensor.name] = tuple(sizes)
         shapes.types.setdefault(tensor.name, _element_type(tensor))
 

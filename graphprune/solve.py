@@ -64,6 +64,11 @@ def solve(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None, *, bare: b
     )
 
 
+def sized(graph: gs.Graph, inputs: Mapping[str, Sizes]) -> Shapes:
+    """Return the sizes of every tensor of `graph` at these sizes of its inputs, rules included."""
+    return infer(graph, inputs, _derive)
+
+
 def _site(node: gs.Node, shapes: Shapes, opset: int) -> rules.Site:
     return rules.Site(
         node,
@@ -136,7 +141,7 @@ def _apply(node: gs.Node, walk: _Walk) -> Applied:
     inputs = tuple(_axes_of(tensor, walk) for tensor in node.inputs)
     site = _site(node, shapes, _opset(node, walk.graph))
     row = rules.row(node)
-    reason = "" if row else rules.why_pinned(node)
+    reason = "" if row else rules.why_pinned(node, walk.graph)
     if row is not None:
         try:
             applied = _bind(node, site, row, inputs, walk.outputs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ValueInfoProto
 from onnxruntime import InferenceSession
 
+from graphprune.around import Around, Drawn, pair
 from graphprune.checks import Check, Verification, difference, limit_of
 from graphprune.cut import Cut
 from graphprune.cuts import Cuts, take
@@ -23,7 +24,7 @@ from graphprune.model import Model, outline
 from graphprune.precision.smooth import rounding, smoothed
 from graphprune.probes import expose, probes
 from graphprune.runtime import run, session
-from graphprune.shapes import Shapes
+from graphprune.shapes import Shapes, infer
 from graphprune.twin import twin
 
 
@@ -60,24 +61,30 @@ def verify(
     """
     check_interface(original, cut.model)
     check_valid(cut.model)
-    inside = probes(original.graph, cut)
+    inside: Mapping[str, Cuts] = probes(original.graph, cut)
     masked = expose(replace(original, graph=twin(original.graph, cut, shapes)), inside)
     smaller = expose(cut.model, inside)
-    found = _compare(masked, smaller, feeds, sizes, rtol, atol, seed, inside)
-    if found.passed or found.vacuous or rtol is not None:
-        return found
-    return _without_rounding(masked, smaller, found, feeds, sizes, atol, seed, inside)
+    holes = pair(original, masked, smaller, shapes.types, cut)
+    inputs: Iterable[Feeds] | None = feeds
+    if holes is not None:
+        masked, smaller, inside = holes.left, holes.right, {**inside, **holes.stays}
+        inputs = Drawn(original.graph, holes, feeds, sizes or {}, seed)
+    found = _compare(masked, smaller, inputs, sizes, rtol, atol, seed, inside, holes)
+    if not (found.passed or found.vacuous or rtol is not None):
+        found = _without_rounding(masked, smaller, found, inputs, sizes, atol, seed, inside, holes)
+    return replace(found, not_run=holes.not_run) if holes is not None else found
 
 
 def _without_rounding(
     masked: Model,
     smaller: Model,
     found: Verification,
-    feeds: Sequence[Feeds] | None,
+    feeds: Iterable[Feeds] | None,
     sizes: Mapping[str, Sizes] | None,
     atol: float,
     seed: int,
     inside: Mapping[str, Cuts],
+    holes: Around | None,
 ) -> Verification:
     """Return the verdict on models that differ by more than their outputs' types explain.
 
@@ -88,7 +95,7 @@ def _without_rounding(
     pair = (smoothed(masked), smoothed(smaller)) if coarse else (None, None)
     if pair[0] is None or pair[1] is None:
         return found
-    strict = _compare(pair[0], pair[1], feeds, sizes, None, atol, seed, inside)
+    strict = _compare(pair[0], pair[1], feeds, sizes, None, atol, seed, inside, holes)
     if not strict.passed:
         return found
     loose = tuple(replace(check, limit=max(check.limit, coarse)) for check in found.checks)
@@ -107,18 +114,24 @@ def compare(
 ) -> Verification:
     """Compare two models with the same interface output by output, as `verify` does with the twin."""
     check_interface(a, b)
-    return _compare(a, b, feeds, sizes, rtol, atol, seed)
+    holes = pair(a, a, b, infer(a.graph).types)
+    if holes is None:
+        return _compare(a, b, feeds, sizes, rtol, atol, seed)
+    given = Drawn(a.graph, holes, feeds, sizes or {}, seed)
+    found = _compare(holes.left, holes.right, given, sizes, rtol, atol, seed, holes=holes)
+    return replace(found, not_run=holes.not_run)
 
 
 def _compare(
     a: Model,
     b: Model,
-    feeds: Sequence[Feeds] | None,
+    feeds: Iterable[Feeds] | None,
     sizes: Mapping[str, Sizes] | None,
     rtol: float | None,
     atol: float,
     seed: int,
     inside: Mapping[str, Cuts] | None = None,
+    holes: Around | None = None,
 ) -> Verification:
     checks: list[Check] = []
     seen: list[list[NDArray[Any]]] = []
@@ -136,13 +149,13 @@ def _compare(
                 continue
             seen.append(expected)
             last = values
-            checks += _checks(names, values, expected, _rerun(right, values), rtol, atol)
-            if feeds is None and len(seen) >= enough:
+            checks += _checks(names, values, expected, _rerun(right, values, holes), rtol, atol)
+            if (feeds is None or holes is not None) and len(seen) >= enough:
                 break
         if seen and not any(check.varied for check in checks):
             other = redrawn(last, seed + 1)
             again = _stay(names, run(left, other), inside)
-            checks += _checks(names, other, again, _rerun(right, other), rtol, atol)
+            checks += _checks(names, other, again, _rerun(right, other, holes), rtol, atol)
             if any(difference(x, y)[1] > 0 for x, y in zip(seen[-1], again, strict=True)):
                 checks = [replace(check, varied=True) for check in checks]
     if not seen:
@@ -169,10 +182,10 @@ def _open(model: Model, stack: ExitStack) -> InferenceSession:
         ) from error
 
 
-def _rerun(opened: InferenceSession, feeds: Feeds) -> list[NDArray[Any]]:
+def _rerun(opened: InferenceSession, feeds: Feeds, holes: Around | None) -> list[NDArray[Any]]:
     """Run the second model on inputs that the first took; that it cannot is an answer, not a refusal."""
     try:
-        return run(opened, feeds)
+        return run(opened, holes.second(feeds) if holes else feeds)
     except Refused as error:
         raise Negative(
             f"the original runs and the other does not: {error.what}", "please report this"

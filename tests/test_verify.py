@@ -234,7 +234,7 @@ def test_a_difference_that_a_saturated_output_hides_is_seen_behind_it() -> None:
 def test_a_model_that_is_not_valid_is_caught() -> None:
     model = from_proto(fill(BASE))
     graph = model.graph.copy()
-    graph.nodes[0].op = "Ad"
+    graph.nodes[0].attrs["unheard"] = 1
     with pytest.raises(Negative, match="not valid"):
         check_valid(replace(model, graph=graph))
     check_valid(model)

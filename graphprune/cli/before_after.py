@@ -162,6 +162,22 @@ def proven(proof: Proof | None, *, rewritten: bool = False, refined: bool = Fals
         f"{of}: {verdict}; relative L2 distance to the masked original {proof.distance:.1e} "
         f"(limit {proof.limit:.0e}), largest difference {proof.largest:.1e}, "
         f"tensors compared: {proof.comparisons}, at {' and at '.join(proof.shapes) or 'no inputs'}."
+        f"{not_run(proof.not_run)}"
+    )
+
+
+def not_run(nodes: Sequence[str]) -> str:
+    """The sentence on operators that ONNX Runtime does not have, behind a blank; empty where there are none.
+
+    >>> not_run(["EfficientNMS_TRT 'nms'"]).partition(":")[2]
+    " EfficientNMS_TRT 'nms'; what they read and what stands behind them was compared."
+    """
+    if not nodes:
+        return ""
+    shown = ", ".join(nodes[:NAMED]) + (f" and {len(nodes) - NAMED} more" if len(nodes) > NAMED else "")
+    return (
+        f" Not run, since ONNX Runtime does not have them: {shown}; what they read and what stands behind "
+        "them was compared."
     )
 
 

@@ -140,6 +140,7 @@ def _compare(
 
 
 def _tables(verification: Verification, title: str) -> Iterator[object]:
+    from graphprune.cli.before_after import not_run
     from graphprune.cli.tables import table, text
 
     yield text(title)
@@ -155,3 +156,5 @@ def _tables(verification: Verification, title: str) -> Iterator[object]:
         for check in verification.checks
     ]
     yield table(("output", "inputs", "relative L2#", "limit#", "largest#", ""), rows)
+    if verification.not_run:
+        yield text(not_run(verification.not_run).strip())

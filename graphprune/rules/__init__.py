@@ -8,6 +8,7 @@ from __future__ import annotations
 import onnx_graphsurgeon as gs
 
 from graphprune.ir import is_default_domain
+from graphprune.kernels import name_of, runnable
 from graphprune.rules import (
     attention,
     elementwise,
@@ -50,8 +51,9 @@ def row(node: gs.Node) -> Row | None:
     return TABLE.get(domain_of(node), {}).get(node.op)
 
 
-def why_pinned(node: gs.Node) -> str:
-    """Return why an operator without a row pins everything."""
-    domain = domain_of(node)
-    known = PINNED.get(node.op) if not domain else None
-    return known or f"there is no rule for {f'{domain}.' if domain else ''}{node.op}"
+def why_pinned(node: gs.Node, graph: gs.Graph) -> str:
+    """Return why an operator without a row, of a node of `graph`, pins everything."""
+    known = PINNED.get(node.op) if not domain_of(node) else None
+    if known is None and not runnable(node, graph):
+        return f"ONNX Runtime has no {name_of(node)}; what it reads and writes keeps its sizes"
+    return known or f"there is no rule for {name_of(node)}"

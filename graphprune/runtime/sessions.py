@@ -16,6 +16,7 @@ from onnx import TensorProto, numpy_helper
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from graphprune import elements
+from graphprune.custom_ops import register
 from graphprune.errors import Environment, Refused
 from graphprune.feeds import Feeds
 from graphprune.ir import constants, listed
@@ -36,6 +37,7 @@ def session(model: Model, *, optimised: bool = False) -> Generator[ort.Inference
         Refused: ONNX Runtime does not accept the model.
     """
     options = ort.SessionOptions()
+    register(options)
     options.log_severity_level = 4
     # Threads that spin between runs take the processor from what works on the results.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

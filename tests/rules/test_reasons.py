@@ -92,17 +92,28 @@ def test_a_model_that_makes_no_sense_is_pinned(case: Case) -> None:
     assert not [group for group in solved(case).groups if group.prunable]
 
 
-def test_an_operand_of_unknown_rank_pins_what_meets_it() -> None:
-    """The sizes of the sum are declared; what the unknown operand is made of is not."""
-    ones = ", ".join(["1"] * 12)
-    model = onnx.parser.parse_model(
-        '<ir_version: 10, opset_import: ["": 21, "com.example": 1]> g (float[2] x) => (float[3, 3] y) '
-        f"<float[3, 4] t, float[3, 4] w = {{{ones}}}, float[4, 3] v = {{{ones}}}> "
-        "{ u = com.example.Mystery (x) t = Add (u, w) y = MatMul (t, v) }"
-    )
+MYSTERY = (
+    '<ir_version: 10, opset_import: ["": 21, "com.example": 1]> g (float[2] x) => (float{sizes} y) '
+    "<float[3, 4] w = {{{ones}}}, float[4, 3] v = {{{ones}}}> "
+    "{{ u = com.example.Mystery (x) t = Add (u, w) y = MatMul (t, v) }}"
+)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "reason"), [("", "the rank of an operand is unknown"), ("[3, 3]", "")], ids=["nothing", "rank"]
+)
+def test_an_operator_that_nobody_knows_pins_what_meets_its_result(sizes: str, reason: str) -> None:
+    """Where the rank follows from what is behind, the operand is taken to be as large as it can be."""
+    model = onnx.parser.parse_model(MYSTERY.format(sizes=sizes, ones=", ".join(["1"] * 12)))
+    if not sizes:
+        model.graph.output[0].type.tensor_type.ClearField("shape")
     solution = solve(from_proto(model).graph)
     assert [group.size for group in solution.groups if group.prunable] == []
-    assert solution.nodes[1].reason == "the rank of an operand is unknown"
+    assert [applied.reason for applied in solution.nodes] == [
+        "ONNX Runtime has no com.example.Mystery; what it reads and writes keeps its sizes",
+        reason,
+        reason,
+    ]
 
 
 @pytest.mark.parametrize(("operator", "text"), [("Shape", "- -> _"), ("Size", "- -> ")])

@@ -1,0 +1,172 @@
+"""Around operators that ONNX Runtime does not have: pinned, said, and proved in front of them and behind."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper, parser
+
+from graphprune.errors import Negative
+from graphprune.kernels import foreign, lacking
+from graphprune.model import from_proto
+from graphprune.pruning import prune
+from graphprune.solve import solve
+from graphprune.state import State, made
+from graphprune.verify import compare
+
+HEAD = '<ir_version: 8, opset_import: ["": 17, "acme": 1, "TRT": 1, "com.microsoft": 1]> g '
+WEIGHTS = {
+    "w1": (32, 3, 3, 3),
+    "w2": (32, 32, 3, 3),
+    "w3": (64, 32, 3, 3),
+    "w4": (16, 64, 3, 3),
+    "k": (32, 32, 3, 3),
+    "m": (32, 64),
+    "n": (64, 8),
+    "wp": (48, 64),
+}
+
+
+def build(text: str, **more: tuple[int, ...]) -> onnx.ModelProto:
+    """The model with random weights for the names in `WEIGHTS`, and in `more`, that it reads."""
+    model = parser.parse_model(HEAD + text)
+    draw = np.random.default_rng(0)
+    read = {name for node in model.graph.node for name in node.input}
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            read |= {name for inner in attribute.g.node for name in inner.input}
+    for name, sizes in {**WEIGHTS, **more}.items():
+        if name in read:
+            values = (draw.standard_normal(sizes) / np.sqrt(np.prod(sizes[1:]))).astype(np.float32)
+            model.graph.initializer.append(numpy_helper.from_array(values, name))
+    for value in model.graph.output:
+        if not value.type.tensor_type.shape.dim:
+            value.type.tensor_type.ClearField("shape")
+    return model
+
+
+FRONT = "a = Conv <pads = [1, 1, 1, 1]> (x, w1) b = Relu (a) c = Conv <pads = [1, 1, 1, 1]> (b, w2) "
+BEHIND = "e = Conv (d, w3) f = Relu (e) h = Conv (f, w4) y = GlobalAveragePool (h) "
+TARGET = "s = Constant <value = int64[4] {1, 32, 16, 16}> ()"
+X = "(float[1, 3, 16, 16] x) => (float[1, 16, 1, 1] y) "
+CASES = {
+    "in the middle": (X + f"{{ {FRONT} d = acme.Attention (c) {BEHIND} }}", {32, 64}),
+    "of the default domain": (X + f"{{ {FRONT} d = DCNv2_TRT (c) {BEHIND} }}", {32, 64}),
+    "misspelt": (X + f"{{ {FRONT} d = Rellu (c) {BEHIND} }}", {32, 64}),
+    "first": ("(float[1, 3, 16, 16] x) => (float y) { d = acme.Decode (x) " + BEHIND + "}", {64}),
+    "last": ("(float[1, 3, 16, 16] x) => (float y) {" + FRONT + " y = acme.Nms (c) }", {32}),
+    "two in a row": (X + f"{{ {FRONT} p = acme.One (c) d = acme.Two (p) {BEHIND} }}", {32, 64}),
+    "of several results": (
+        X + f"{{ {FRONT} d, q = acme.Split (c) {BEHIND.replace('y =', 'z =')} y = Mul (z, q) }}",
+        {32, 64},
+    ),
+    "of unknown sizes into a Reshape": (
+        f"{X}{{ {FRONT} r = acme.Attention (c) {TARGET} d = Reshape (r, s) {BEHIND} }}",
+        {32, 64},
+    ),
+    "added to a shortcut": (X + f"{{ {FRONT} p = acme.Attention (c) d = Add (p, c) {BEHIND} }}", {32, 64}),
+    "of a runtime on GPUs": (X + f"{{ {FRONT} d = com.microsoft.NhwcConv (c, k) {BEHIND} }}", {32, 64}),
+    "of dynamic sizes": (
+        "(float[N, 3, H, W] x) => (float[N, 16, 1, 1] y) {" + FRONT + "d = acme.Attention (c)" + BEHIND + "}",
+        {32, 64},
+    ),
+}
+
+
+def sizes(state: State) -> set[int]:
+    return {group.size for group in made(state.solution, "solution").groups if group.prunable}
+
+
+@pytest.mark.parametrize(("text", "found"), CASES.values(), ids=CASES)
+def test_what_is_in_front_and_behind_is_cut_and_proved(text: str, found: set[int]) -> None:
+    state = prune(from_proto(build(text)))
+    verification = made(state.verification, "verification")
+    assert sizes(state) == found
+    assert verification.passed
+    assert len(verification.not_run) == len(foreign(made(state.model, "model").graph)) > 0
+
+
+@pytest.mark.parametrize("text", [text for text, _ in CASES.values()], ids=CASES)
+@pytest.mark.parametrize("weight", ["w1", "w2", "w3", "w4"])
+def test_a_weight_that_is_wrong_in_front_or_behind_is_seen(text: str, weight: str) -> None:
+    model = build(text)
+    other = onnx.ModelProto()
+    other.CopyFrom(model)
+    found = [tensor for tensor in other.graph.initializer if tensor.name == weight]
+    if not found:
+        pytest.skip("this model has no such weight")
+    values = numpy_helper.to_array(found[0]).copy()
+    values[0] *= -1
+    found[0].CopyFrom(numpy_helper.from_array(values, weight))
+    assert compare(from_proto(model), from_proto(model)).passed
+    assert not compare(from_proto(model), from_proto(other)).passed
+
+
+IN_A_BODY = X + (
+    f"{{ {FRONT} t = Constant <value = float {{0.5}}> () r = ReduceMax <keepdims = 0> (c) g = Greater (r, t) "
+    "d = If (g) <then_branch = yes () => (float[1, 32, 16, 16] u) { u = acme.Attention (c) }, "
+    "else_branch = no () => (float[1, 32, 16, 16] v) { v = Conv <pads = [1, 1, 1, 1]> (c, k) }> "
+    f"{BEHIND} }}"
+)
+
+
+def test_an_operator_in_a_body_makes_its_if_one_that_is_not_run() -> None:
+    model = from_proto(build(IN_A_BODY))
+    assert lacking(model.graph) == ("acme.Attention",)
+    state = prune(model)
+    assert sizes(state) == {32, 64}
+    assert made(state.verification, "verification").not_run == ("If 'd'",)
+
+
+def pinned(text: str) -> set[str]:
+    return {group.reason for group in solve(from_proto(build(text)).graph).groups if not group.prunable}
+
+
+def test_the_reason_says_which_operator_is_not_there() -> None:
+    reasons = pinned(CASES["of the default domain"][0])
+    lack = "ONNX Runtime has no DCNv2_TRT; what it reads and writes keeps its sizes"
+    assert any(lack in reason for reason in reasons)
+
+
+def test_an_operator_that_onnx_runtime_has_is_not_called_missing() -> None:
+    text = "(float[4, 4] x) => (float[4, 4] y) { a = MatMul (x, x) y = com.microsoft.Inverse (a) }"
+    assert foreign(from_proto(build(text)).graph) == ()
+    functions = "(float[4, 4] x) => (float[4, 4] y) { a = HardSwish (x) y = Mish (a) }"
+    model = build(functions)
+    model.opset_import[0].version = 18
+    assert foreign(from_proto(model).graph) == ()
+
+
+@pytest.mark.parametrize(
+    ("declared", "found"),
+    [("float[1, 32, 16, 16]", {32, 64}), ("float[1, 7, 9]", {32, 64}), ("float[1, 16, 16, 16]", {32, 64})],
+    ids=["right", "another rank", "other channels"],
+)
+def test_declared_sizes_that_lie_give_way_to_weights(declared: str, found: set[int]) -> None:
+    text = X + f"<{declared} d> {{ {FRONT} d = acme.Attention (c) {BEHIND} }}"
+    state = prune(from_proto(build(text)))
+    assert sizes(state) == found
+    assert made(state.verification, "verification").passed
+
+
+def test_a_rank_is_handed_on_from_the_outputs() -> None:
+    text = (
+        "(float[2, 5, 48] x) => (float[2, 5, 8] y) { a = MatMul (x, wp) b = acme.Mixer (a) c = Relu (b) "
+        "d = MatMul (c, o) e = Relu (d) y = MatMul (e, n) }"
+    )
+    state = prune(from_proto(build(text, o=(96, 64))))
+    assert sizes(state) == {64}
+
+
+def test_another_attribute_of_an_operator_that_is_not_run_is_a_no() -> None:
+    text = X + f"{{ {FRONT} d = acme.Attention <heads = 4> (c) {BEHIND} }}"
+    one, other = from_proto(build(text)), from_proto(build(text.replace("heads = 4", "heads = 2")))
+    with pytest.raises(Negative, match="other attributes"):
+        compare(one, other)
+
+
+def test_what_is_wired_into_an_operator_that_is_not_run_is_compared() -> None:
+    text = X + f"{{ {FRONT} d = acme.Attention (b, c) {BEHIND} }}"
+    one, other = from_proto(build(text)), from_proto(build(text.replace("(b, c)", "(c, b)")))
+    assert not compare(one, other).passed
