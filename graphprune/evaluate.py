@@ -190,7 +190,7 @@ def evaluate(node: gs.Node, arrays: Sequence[Array | None], opset: int) -> list[
     try:
         with np.errstate(all="ignore"):
             if node.op in _TABLE:
-                result = [_TABLE[node.op](arrays, node.attrs)]
+                result = [np.asarray(_TABLE[node.op](arrays, node.attrs))]
             elif node.op in _REFERENCE:
                 result = _reference(node, arrays, opset)
             else:
