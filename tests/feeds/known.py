@@ -11,7 +11,8 @@ import onnx_graphsurgeon as gs
 
 from graphprune.model import Model, from_proto
 from graphprune.symbols.expression import Expr, number, parse
-from graphprune.symbols.facts import Bound, Facts, Shape
+from graphprune.symbols.facts import Facts, Shape
+from graphprune.symbols.system import Bound
 
 
 def model_of(text: str) -> Model:
