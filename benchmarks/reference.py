@@ -290,7 +290,8 @@ def exposed(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
 
 def read(path: Path) -> onnx.ModelProto:
     """A model whose weights lie inside the file."""
-    return onnx.ModelProto.FromString(path.read_bytes())
+    model: onnx.ModelProto = onnx.ModelProto.FromString(path.read_bytes())
+    return model
 
 
 def store(model: onnx.ModelProto, path: Path) -> None:
