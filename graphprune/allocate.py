@@ -20,9 +20,10 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune.axes import Axis, Form, find, leaves
+from graphprune.bind import Axes
 from graphprune.cost import cost, is_parameter, macs_of, open_leaves
 from graphprune.layers import Layer
-from graphprune.solution import Solution
+from graphprune.solution import Solution, everywhere
 from graphprune.target import What
 
 Numbers = NDArray[np.float64]
@@ -79,18 +80,18 @@ class Price:
             for number in layer.nodes:
                 self._layers.setdefault(number, []).append(layer.name)
         seen: set[int] = set()
-        self._own: list[list[tuple[int, gs.Constant]]] = []
-        for number, (node, applied) in enumerate(zip(solution.graph.nodes, solution.nodes, strict=True)):
-            first: list[tuple[int, gs.Constant]] = []
-            for slot, tensor in enumerate(node.inputs):
-                if isinstance(tensor, gs.Constant) and id(tensor) not in seen:
-                    seen.add(id(tensor))
-                    first.append((slot, tensor))
-            self._own.append(first)
+        self._own: list[list[tuple[Axes | None, gs.Constant]]] = []
+        for number, top in enumerate(solution.nodes):
+            first: list[tuple[Axes | None, gs.Constant]] = []
             touched: set[str] = set()
-            for axes in (*applied.inputs, *applied.outputs):
-                for axis in axes or ():
+            for applied in everywhere([top]):
+                for tensor, axes in zip(applied.site.node.inputs, applied.inputs, strict=True):
+                    if isinstance(tensor, gs.Constant) and id(tensor) not in seen:
+                        seen.add(id(tensor))
+                        first.append((axes, tensor))
+                for axis in (axis for axes in (*applied.inputs, *applied.outputs) for axis in axes or ()):
                     touched.update(self._leaf[id(x)] for x in leaves(axis) if id(x) in self._leaf)
+            self._own.append(first)
             for name in touched:
                 self._nodes[name].append(number)
         self._costs = [self._node(number) for number in range(len(solution.nodes))]
@@ -139,12 +140,10 @@ class Price:
     def _node(self, number: int) -> float:
         if any(not self._kept[name] for name in self._layers.get(number, ())):
             return 0.0
-        applied = self._solution.nodes[number]
         if self.what == "macs":
-            return float(macs_of(applied, self._count))
+            return float(macs_of(self._solution.nodes[number], self._count))
         total = 0.0
-        for slot, tensor in self._own[number]:
-            axes = applied.inputs[slot]
+        for axes, tensor in self._own[number]:
             if axes is None or (self.what == "params" and not is_parameter(tensor)):
                 continue
             each = np.dtype(tensor.dtype).itemsize if self.what == "size" else 1

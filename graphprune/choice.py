@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from graphprune.errors import Usage
 from graphprune.groups import KINDS, Group, Place
-from graphprune.ir import subgraphs
 from graphprune.layers import Layer, layers
 from graphprune.plan import Plan
 from graphprune.ranking import kept, prices
@@ -140,7 +139,7 @@ def _check_globs(solution: Solution, choice: Choice) -> None:
     """Refuse a glob that names nothing in the model: a typing error would go unnoticed."""
     names = [group.name for group in solution.groups]
     names += [layer.name for layer in layers(solution)] if LAYERS in choice.only else []
-    for node in solution.graph.nodes:
+    for node in (applied.site.node for applied in solution.everywhere):
         names += [node.name, *(tensor.name for tensor in node.inputs if isinstance(tensor, gs.Constant))]
     for option, globs in (("ignore", choice.ignore), ("ratio-for", tuple(choice.ratio_for))):
         for glob in globs:
@@ -161,10 +160,7 @@ def _ratio(group: Group, choice: Choice) -> float:
 
 def why_nothing(solution: Solution, choice: Choice) -> str:
     if not solution.groups:
-        bodies = any(True for node in solution.graph.nodes for _ in subgraphs(node))
-        return "the model has no group of units" + (
-            " outside the bodies of If, Loop and Scan" if bodies else ""
-        )
+        return "the model has no group of units"
     pinned = [group for group in solution.groups if not group.prunable]
     if len(pinned) == len(solution.groups):
         return f"all {len(pinned)} groups are pinned, the first because {pinned[0].reason}"

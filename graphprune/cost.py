@@ -14,7 +14,7 @@ from graphprune.axes import Axis, Form, find, leaves
 from graphprune.ir import body_constants, constants, shape_of, subgraphs
 from graphprune.layers import gone, layers
 from graphprune.plan import Plan
-from graphprune.solution import Applied, Solution, Stays
+from graphprune.solution import Applied, Solution, Stays, everywhere
 
 Count = Callable[[Axis], int]
 _PRODUCTS = [
@@ -31,15 +31,17 @@ _PRODUCTS = [
 ]
 """Operators that multiply for every combination of their axes."""
 Sizes = tuple[int, ...]
+_MANY_STEPS = 1 << 20
+"""A Loop that is given as many steps is meant to end before, by its condition."""
 
 
 @dataclass(frozen=True)
 class Cost:
     """Parameters (elements of floating-point and quantised constants), MACs of one sample, weight bytes.
 
-    MACs are those of convolutions, matrix products and recurrent operators. A leading symbolic dimension
-    counts as 1, and so do dimensions that depend on data; other symbolic dimensions count with the numbers
-    that `Shapes.symbols` gives them.
+    MACs are those of convolutions, matrix products and recurrent operators, also in bodies: `macs_of`. A
+    leading symbolic dimension counts as 1, and so do dimensions that depend on data; other symbolic ones
+    count with the numbers that `Shapes.symbols` gives them.
     """
 
     params: int
@@ -147,10 +149,11 @@ def _constants(
     """
     seen: set[tuple[int, tuple[bytes | None, ...]]] = set()
     whole: list[tuple[int, gs.Constant]] = []
-    for position, (node, applied) in enumerate(zip(solution.graph.nodes, solution.nodes, strict=True)):
-        if position in out:
-            continue
-        whole += ((position, tensor) for tensor in _inside(node))
+    users = ((n, each) for n, top in enumerate(solution.nodes) if n not in out for each in everywhere([top]))
+    for position, applied in users:
+        node = applied.site.node
+        if not applied.bodies:
+            whole += ((position, tensor) for tensor in _inside(node))
         for tensor, axes in zip(node.inputs, applied.inputs, strict=True):
             if not isinstance(tensor, gs.Constant) or axes is None:
                 continue
@@ -179,7 +182,7 @@ def _inside(node: gs.Node) -> Iterator[gs.Constant]:
 def open_leaves(solution: Solution) -> frozenset[int]:
     """Return the leaves whose size depends on data; the numbers they stand at mean nothing."""
     found: set[int] = set()
-    for applied in solution.nodes if solution.shapes.open else ():
+    for applied in solution.everywhere if solution.shapes.open else ():
         for tensor, axes in zip(applied.site.node.outputs, applied.outputs, strict=True):
             for dim, axis in enumerate(axes or ()):
                 if dim in solution.shapes.open.get(tensor.name, ()):
@@ -218,7 +221,27 @@ def _attention_macs(query: Sizes, key: Sizes, out: Sizes, packed: bool) -> int:
     return (prod(query if key else out) + prod(out)) * apart[-2]
 
 
+def _steps(applied: Applied, count: Count) -> int:
+    if applied.site.node.op == "Loop":
+        most = applied.site.value(0)
+        return int(most.reshape(-1)[0]) if most is not None and 0 < most.reshape(-1)[0] < _MANY_STEPS else 1
+    for tie in rules.ties(applied.site.node, applied.site.opset):
+        axes = None if tie.given is None else applied.inputs[tie.given]
+        if axes and tie.along is not None:
+            return count(axes[tie.along])
+    return 1
+
+
 def macs_of(applied: Applied, count: Count) -> int:
+    """Return the multiply-accumulates of a node.
+
+    Of an If they are those of the dearer branch, of a Loop or a Scan those of all steps, where their number
+    is known, else those of one.
+    """
+    if applied.bodies:
+        bodies = (sum(macs_of(each, count) for each in body.nodes) for body in applied.bodies.values())
+        return max(bodies) * _steps(applied, count)
+
     def sizes(slot: int) -> Sizes:
         axes = applied.inputs[slot] if slot < len(applied.inputs) else None
         return tuple(count(axis) for axis in axes or ())

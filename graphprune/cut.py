@@ -16,16 +16,16 @@ import onnx_graphsurgeon as gs
 
 from graphprune.axes import leaves
 from graphprune.cuts import Cuts, in_order, take
-from graphprune.duplicate import duplicate
+from graphprune.duplicate import duplicate, names_of
 from graphprune.evaluate import small_values
-from graphprune.ir import read, read_by_bodies
+from graphprune.ir import dimensions, read, read_by_bodies
 from graphprune.layers import Layer, gone, layers
 from graphprune.model import Model
 from graphprune.plan import Plan
 from graphprune.rewire import bypass, set_input, sweep
-from graphprune.rewrite import patch, restore
-from graphprune.solution import Applied, Solution
-from graphprune.surgery import Key, Trace, Work, fresh
+from graphprune.rewrite import keep_value, patch, restore
+from graphprune.solution import Applied, Body, Solution, everywhere
+from graphprune.surgery import Inside, Key, Trace, Work, fresh
 from graphprune.weights import Weight, stored
 
 
@@ -55,23 +55,62 @@ def cut(model: Model, solution: Solution, plan: Plan) -> Cut:
     plan.check(solution)
     graph = duplicate(solution.graph)
     work = Work(solution, solution.stays(plan.keep), graph, list(graph.nodes), gone(solution, plan.layers))
-    work.names = set(graph.tensors().keys())
+    work.names = names_of(graph)
     work.variants = _variants(work)
-    traces: list[Trace] = []
     for tensor in graph.inputs:
         work.sizes[tensor.name] = solution.shapes.sizes.get(tensor.name, ())
-    for position, (node, applied) in enumerate(zip(work.nodes, solution.nodes, strict=True)):
-        if position in work.gone:
-            traces.append(Trace({}, {}, (), False, {}))
-        else:
-            traces.append(_trace(applied, work))
-            _cut_node(node, applied, traces[-1], work)
-        work.new.append(node)
+    traces = _cut_nodes(solution.nodes, work)
     graph.nodes = work.new
     if plan.layers:
         _take_out([layer for layer in layers(solution) if layer.name in plan.layers], traces, work)
     sweep(graph)
     return Cut(replace(model, graph=graph), tuple(traces), tuple(work.nodes))
+
+
+def _cut_nodes(nodes: Sequence[Applied], work: Work) -> list[Trace]:
+    """Cut the nodes of the graph that is being made, and return what was cut around each."""
+    traces: list[Trace] = []
+    for position, (node, applied) in enumerate(zip(work.nodes, nodes, strict=True)):
+        if position in work.gone:
+            traces.append(Trace({}, {}, (), False, {}))
+        else:
+            inside = {name: _cut_body(node.attrs[name], body, work) for name, body in applied.bodies.items()}
+            traces.append(replace(_trace(applied, work), bodies=inside))
+            _cut_node(node, applied, traces[-1], work)
+        work.new.append(node)
+    return traces
+
+
+def _cut_body(graph: gs.Graph, body: Body, work: Work) -> Inside:
+    """Cut a body in place; its inputs and outputs are declared with the sizes that they now have."""
+    inner = replace(work, graph=graph, nodes=list(graph.nodes), gone=frozenset(), new=[])
+    for tensor, axes in zip(graph.inputs, body.inputs, strict=True):
+        if axes is not None:
+            work.sizes[tensor.name] = tuple(work.count(axis) for axis in axes)
+    traces = _cut_nodes(body.nodes, inner)
+    for slot, tensor in enumerate(list(graph.outputs)):
+        before, after = work.solution.shapes.values.get(tensor.name), work.values.get(tensor.name)
+        if tensor.name in work.from_sizes and before is not None and after is not None:
+            # As for what a node reads, what a body gives out that was computed from sizes stays what it was.
+            result = gs.Variable(fresh(tensor.name, work), tensor.dtype, tensor.shape)
+            node = gs.Node("Identity", result.name, inputs=[tensor], outputs=[result])
+            keep_value(node, 0, before, inner)
+            inner.new.append(node)
+            graph.outputs[slot] = result
+    graph.nodes = inner.new
+    for tensor in (*graph.inputs, *graph.outputs):
+        _declare(tensor, work)
+    return Inside(tuple(traces), tuple(inner.nodes))
+
+
+def _declare(tensor: gs.Tensor, work: Work) -> None:
+    sizes = work.sizes.get(tensor.name)
+    declared = dimensions(tensor)
+    if isinstance(tensor, gs.Variable) and declared and sizes and len(declared) == len(sizes):
+        before = work.solution.shapes.sizes[tensor.name]
+        tensor.shape = [
+            size if old == new else new for size, old, new in zip(declared, before, sizes, strict=True)
+        ]
 
 
 def _take_out(removed: Sequence[Layer], traces: list[Trace], work: Work) -> None:
@@ -162,11 +201,13 @@ def _key(cuts: Cuts) -> Key:
 
 def _variants(work: Work) -> dict[str, list[Key]]:
     """Return, for each constant, the distinct ways in which its uses are cut; uncut comes first."""
-    elsewhere = read_by_bodies(work.graph) | {tensor.name for tensor in work.graph.outputs}
+    solution = work.solution
+    elsewhere = solution.read_by_closed_bodies | {tensor.name for tensor in work.graph.outputs}
     found: dict[str, list[Key]] = {name: [()] for name in elsewhere}
-    for position, (node, applied) in enumerate(zip(work.nodes, work.solution.nodes, strict=True)):
-        for tensor, axes in zip(node.inputs, applied.inputs, strict=True):
-            if isinstance(tensor, gs.Constant) and position not in work.gone:
+    stay = (applied for position, applied in enumerate(solution.nodes) if position not in work.gone)
+    for applied in everywhere(stay):
+        for tensor, axes in zip(applied.site.node.inputs, applied.inputs, strict=True):
+            if isinstance(tensor, gs.Constant):
                 key, known = _key(work.cuts(axes)), found.setdefault(tensor.name, [])
                 if not key:
                     known.insert(0, key)

@@ -15,7 +15,7 @@ import onnx
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from graphprune.ir import is_default_domain, node_proto, read, shape_of
+from graphprune.ir import is_default_domain, node_proto, read, shape_of, subgraphs
 
 Array = NDArray[Any]
 LIMIT = 4096
@@ -224,7 +224,12 @@ def _reference(node: gs.Node, arrays: Sequence[Array | None], opset: int) -> lis
 def small_values(
     node: gs.Node, values: Mapping[str, Array], sizes: Mapping[str, tuple[int, ...]], opset: int
 ) -> list[Array] | None:
-    """Return the outputs of `node` where they follow from known sizes and small known values."""
+    """Return the outputs of `node` where they follow from known sizes and small known values.
+
+    What has bodies is not evaluated.
+    """
+    if any(True for _ in subgraphs(node)):
+        return None
     if node.op in ("Shape", "Size") and is_default_domain(node):
         known = sizes.get(node.inputs[0].name)
         if known is None:

@@ -6,7 +6,7 @@ inputs and outputs. Intermediate shapes (`value_info`) go: a cut makes them wron
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import onnx_graphsurgeon as gs
@@ -16,6 +16,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto,
 from graphprune import elements
 from graphprune.attributes import write_attribute
 from graphprune.errors import GraphpruneError, Refused
+from graphprune.ir import dimensions
 from graphprune.order import bodies, is_ordered, sort
 from graphprune.weights import SparseWeight, stored
 from graphprune.wire import put
@@ -91,6 +92,20 @@ def _write_graph(
     for node in graph.nodes:
         _write_node(out.node.add(), node, originals.node(node), pack, inside)
     constants = {constant.name: constant for constant in owned}
+    if outer is None:
+        _declare_interface(out, graph, source, constants)
+    else:
+        _declare_ends(out, graph, source, constants)
+    names = {name for node in out.node for name in node.output} | constants.keys()
+    names.update(value.name for value in out.input)
+    for note in source.quantization_annotation:
+        if {note.tensor_name, *(entry.value for entry in note.quant_parameter_tensor_names)} <= names:
+            out.quantization_annotation.append(note)
+
+
+def _declare_interface(
+    out: GraphProto, graph: gs.Graph, source: GraphProto, constants: Mapping[str, gs.Constant]
+) -> None:
     inputs = {tensor.name: tensor for tensor in graph.inputs}
     for value in source.input:
         if value.name in inputs:
@@ -102,11 +117,24 @@ def _write_graph(
     out.input.extend(_value_info(tensor) for tensor in inputs.values())
     values = {value.name: value for value in source.output}
     out.output.extend(values.get(tensor.name) or _value_info(tensor) for tensor in graph.outputs)
-    names = {name for node in out.node for name in node.output} | constants.keys()
-    names.update(value.name for value in out.input)
-    for note in source.quantization_annotation:
-        if {note.tensor_name, *(entry.value for entry in note.quant_parameter_tensor_names)} <= names:
-            out.quantization_annotation.append(note)
+
+
+def _declare_ends(
+    out: GraphProto, body: gs.Graph, source: GraphProto, constants: Mapping[str, gs.Constant]
+) -> None:
+    """Declare the inputs and outputs of a body as the source has them at their places, with other sizes."""
+    given = [value for value in source.input if value.name not in constants]
+    for values, tensors, made in ((given, body.inputs, out.input), (source.output, body.outputs, out.output)):
+        for place, tensor in enumerate(tensors):
+            value = made.add()
+            value.CopyFrom(values[place] if len(values) == len(tensors) else _value_info(tensor))
+            value.name = tensor.name
+            dims = value.type.tensor_type.shape.dim
+            for dim, size in zip(dims, dimensions(tensor), strict=False):
+                if isinstance(size, int) and dim.HasField("dim_value"):
+                    dim.dim_value = size
+    listed = [constants[value.name] for value in source.input if value.name in constants]
+    out.input.extend(_value_info(constant) for constant in listed)
 
 
 def _copy_notes(source: TensorProto | None, out: TensorProto) -> None:

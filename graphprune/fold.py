@@ -10,8 +10,8 @@ import onnx_graphsurgeon as gs
 
 from graphprune.aliases import resolve_aliases
 from graphprune.branches import take_known_branches
-from graphprune.duplicate import duplicate
-from graphprune.ir import is_default_domain
+from graphprune.duplicate import duplicate, fresh_name, names_of
+from graphprune.ir import every_tensor, is_default_domain, shape_of
 from graphprune.model import Model
 from graphprune.rewire import detach
 from graphprune.weights import stored
@@ -20,13 +20,35 @@ from graphprune.weights import stored
 def fold(model: Model) -> Model:
     """Return the model with `Constant` nodes made initializers and aliases of constants resolved.
 
-    An `If` whose condition follows from static shapes becomes the branch that it takes.
+    That goes for bodies, too. An `If` whose condition follows from static shapes becomes the branch that it
+    takes. A value in a body whose name stands elsewhere in the model gets a name of its own.
 
     Some exporters write weights as `Constant` nodes; others write equal weights once and alias them through
     `Identity`. What the model computes does not change, to the bit; nodes that define graph outputs stay.
     """
     graph = duplicate(model.graph)
+    name_apart(graph)
     take_known_branches(graph)
+    _make_initializers(graph)
+    # Before version 4 an initializer must be an input as well, which those of bodies cannot be.
+    if graph.ir_version is None or graph.ir_version >= 4:
+        names = names_of(graph)
+        for body in list(graph.subgraphs(recursive=True)):
+            _hand_on(body, names)
+            _make_initializers(body)
+    return resolve_aliases(replace(model, graph=graph))
+
+
+def name_apart(graph: gs.Graph) -> None:
+    """Give each tensor in the bodies of `graph` whose name another tensor has a name of its own, in place."""
+    names, seen = names_of(graph), dict[str, int]()
+    for tensor in every_tensor(graph):
+        if seen.setdefault(tensor.name, id(tensor)) != id(tensor):
+            tensor.name = fresh_name(tensor.name, names)
+            seen[tensor.name] = id(tensor)
+
+
+def _make_initializers(graph: gs.Graph) -> None:
     outputs = {id(tensor) for tensor in graph.outputs}
     kept: list[gs.Node] = []
     for node in graph.nodes:
@@ -38,7 +60,20 @@ def fold(model: Model) -> Model:
         detach(node)
         tensor.to_constant(values)
     graph.nodes = kept
-    return resolve_aliases(replace(model, graph=graph))
+
+
+def _hand_on(body: gs.Graph, names: set[str]) -> None:
+    """Let a body hand on by `Identity` what it gives out and does not compute, so that its use can be cut."""
+    for node in body.nodes:
+        values = _values(node) if any(node.outputs[0] is tensor for tensor in body.outputs) else None
+        if values is not None:
+            node.op, node.attrs = "Identity", {}
+            node.inputs.append(gs.Constant(fresh_name(node.outputs[0].name, names), values))
+    for slot, tensor in enumerate(body.outputs):
+        if isinstance(tensor, gs.Constant):
+            result = gs.Variable(fresh_name(tensor.name, names), tensor.dtype, list(shape_of(tensor)))
+            body.nodes.append(gs.Node("Identity", result.name, inputs=[tensor], outputs=[result]))
+            body.outputs[slot] = result
 
 
 def _values(node: gs.Node) -> Any:

@@ -170,7 +170,7 @@ def facts(state: State) -> Inspection:
         layers=tuple(_layers(solution)),
         additions=tuple(Addition(name, reason) for name, reason in joins(solution).others),
         weights=tuple(_weights(solution)),
-        operators=tuple(_operators(solution.nodes)),
+        operators=tuple(_operators(solution.everywhere)),
         shapes=_shapes(solution),
     )
 
@@ -220,7 +220,7 @@ def _weights(solution: Solution) -> Iterable[Weighted]:
             names = standing.setdefault((id(place.tensor), place.dim), [])
             if group.prunable and group.name not in names:
                 names.append(group.name)
-    for node in solution.graph.nodes:
+    for node in (applied.site.node for applied in solution.everywhere):
         weights = [tensor for tensor in node.inputs if isinstance(tensor, gs.Constant)]
         largest = max(weights, key=lambda tensor: prod(shape_of(tensor)), default=None)
         if largest is None or sum(size > 1 for size in shape_of(largest)) < 2:
@@ -247,7 +247,7 @@ def _shapes(solution: Solution) -> dict[str, Dims]:
     symbols = {prime: name for name, prime in solution.shapes.symbols.items()}
     tensors = [
         *inputs_of(solution.graph),
-        *(tensor for node in solution.graph.nodes for tensor in node.outputs),
+        *(tensor for applied in solution.everywhere for tensor in applied.site.node.outputs),
     ]
     return {
         tensor.name: tuple(symbols.get(size, size) for size in solution.shapes.sizes[tensor.name])

@@ -62,6 +62,14 @@ def shape_of(tensor: gs.Constant) -> tuple[int, ...]:
     return tuple(int(size) for size in tensor.shape)
 
 
+def element_type(tensor: gs.Tensor) -> int:
+    """Return the element type of a tensor as onnx numbers it; float where the model does not say."""
+    dtype = tensor.dtype
+    if dtype is None:
+        return onnx.TensorProto.FLOAT
+    return dtype if isinstance(dtype, int) else onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+
+
 def dimensions(tensor: gs.Tensor) -> list[int | str | None]:
     """Return the sizes of a graph input as the model writes them: numbers, symbols, or None."""
     return list(tensor.shape or ())
@@ -81,6 +89,22 @@ def subgraphs(node: gs.Node) -> Iterator[gs.Graph]:
             yield value
         elif isinstance(value, list):
             yield from (item for item in listed(value) if isinstance(item, gs.Graph))
+
+
+def every_tensor(graph: gs.Graph) -> Iterator[gs.Tensor]:
+    """Yield the named tensors of `graph`, then those of its bodies, as often as they are mentioned."""
+    yield from (tensor for tensor in graph.inputs if tensor.name)
+    for node in graph.nodes:
+        yield from (tensor for tensor in (*node.inputs, *node.outputs) if tensor.name)
+    yield from (tensor for tensor in graph.outputs if tensor.name)
+    for body in (body for node in graph.nodes for body in subgraphs(node)):
+        yield from every_tensor(body)
+
+
+def names_are_apart(graph: gs.Graph) -> bool:
+    """Whether no name stands for two tensors, one of which is in a body."""
+    seen: dict[str, int] = {}
+    return all(seen.setdefault(tensor.name, id(tensor)) == id(tensor) for tensor in every_tensor(graph))
 
 
 def read_by_bodies(graph: gs.Graph) -> set[str]:

@@ -130,13 +130,19 @@ def restore(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None:
         new = work.values.get(tensor.name) if tensor.name else None
         if slot in skip or old is None or new is None or tensor.name not in work.from_sizes:
             continue
-        expected = take(old, trace.inputs.get(slot, {}))
-        if np.array_equal(new, expected) or new.shape != expected.shape:
-            continue
-        if work.solution.shapes.symbols and new.dtype.kind == "f" and np.all(new != 0):
-            _scale(node, slot, np.ones_like(new), expected / new, np.zeros_like(new), work)
-        elif work.solution.shapes.symbols and new.dtype.kind in "iu":
-            _write_operand(node, slot, expected.astype(np.int64), work)
-        else:
-            kept = gs.Constant(fresh(f"{tensor.name}_kept", work), np.asarray(expected, order="C"))
-            set_input(node, slot, kept)
+        keep_value(node, slot, take(old, trace.inputs.get(slot, {})), work)
+
+
+def keep_value(node: gs.Node, slot: int, expected: NDArray[Any], work: Work) -> None:
+    """Let operand `slot`, a small known tensor, be what is expected of it, where it came out otherwise."""
+    tensor = node.inputs[slot]
+    new = work.values[tensor.name]
+    if np.array_equal(new, expected) or new.shape != expected.shape:
+        return
+    if work.solution.shapes.symbols and new.dtype.kind == "f" and np.all(new != 0):
+        _scale(node, slot, np.ones_like(new), expected / new, np.zeros_like(new), work)
+    elif work.solution.shapes.symbols and new.dtype.kind in "iu":
+        _write_operand(node, slot, expected.astype(np.int64), work)
+    else:
+        kept = gs.Constant(fresh(f"{tensor.name}_kept", work), np.asarray(expected, order="C"))
+        set_input(node, slot, kept)

@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 from onnx import TensorProto, shape_inference
 
 from graphprune import evaluate
+from graphprune.body_shapes import walk_bodies
 from graphprune.ir import (
     constants,
     dimensions,
+    element_type,
     is_default_domain,
+    names_are_apart,
     node_proto,
     read,
-    read_by_bodies,
     shape_of,
     subgraphs,
 )
@@ -51,6 +53,7 @@ class Shapes:
         open: dimensions whose size depends on data.
         fixed: tensors computed from constants alone.
         symbols: the prime of each symbolic dimension.
+        named_apart: whether no name in a body stands for anything else; what is in bodies is known only then.
     """
 
     sizes: dict[str, Sizes] = field(default_factory=dict[str, Sizes])
@@ -59,6 +62,20 @@ class Shapes:
     open: dict[str, set[int]] = field(default_factory=dict[str, set[int]])
     fixed: set[str] = field(default_factory=set[str])
     symbols: dict[str, int] = field(default_factory=dict[str, int])
+    named_apart: bool = True
+
+    def note(self, tensor: gs.Constant) -> None:
+        """Say of a constant what is known: its sizes, its type, and its values where they are few."""
+        self.sizes[tensor.name] = shape_of(tensor)
+        self.types[tensor.name] = element_type(tensor)
+        self.fixed.add(tensor.name)
+        if prod(shape_of(tensor)) <= evaluate.LIMIT and evaluate.is_small_type(tensor):
+            self.values[tensor.name] = read(tensor)
+
+    def leave_open(self, name: str, position: int) -> int:
+        """Note that a dimension depends on data, and return a size that stands for it."""
+        self.open.setdefault(name, set()).add(position)
+        return _OPEN_PRIMES + 2 * (sum(map(len, self.open.values())) - 1)
 
 
 def infer(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None, derive: Derive | None = None) -> Shapes:
@@ -90,7 +107,7 @@ def _missing(graph: gs.Graph, shapes: Shapes) -> int:
 
 
 def _infer(graph: gs.Graph, inputs: Mapping[str, Sizes], scale: int, derive: Derive | None) -> Shapes:
-    shapes = Shapes()
+    shapes = Shapes(named_apart=names_are_apart(graph))
     primes = iter(_BATCH_PRIMES)
     for tensor in graph.inputs:
         if tensor.name in inputs:
@@ -110,10 +127,7 @@ def _infer(graph: gs.Graph, inputs: Mapping[str, Sizes], scale: int, derive: Der
             shapes.sizes[tensor.name] = tuple(sizes)
     _tell_inputs(graph, shapes, primes, scale)
     for tensor in constants(graph):
-        shapes.sizes[tensor.name] = shape_of(tensor)
-        shapes.fixed.add(tensor.name)
-        if prod(shape_of(tensor)) <= evaluate.LIMIT and evaluate.is_small_type(tensor):
-            shapes.values[tensor.name] = read(tensor)
+        shapes.note(tensor)
     _infer_whole(graph, shapes)
     _walk(graph, shapes, derive)
     return shapes
@@ -134,31 +148,23 @@ def _tell_inputs(graph: gs.Graph, shapes: Shapes, primes: Iterator[int], scale: 
         shapes.sizes[tensor.name] = tuple(sizes)
 
 
-def _element_type(tensor: gs.Tensor) -> int:
-    dtype = tensor.dtype
-    if dtype is None:
-        return TensorProto.FLOAT
-    return dtype if isinstance(dtype, int) else onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-
-
 def _infer_whole(graph: gs.Graph, shapes: Shapes) -> None:
     """Run onnx's shape inference over a copy in which large weights are inputs without values."""
     inputs: list[onnx.ValueInfoProto] = []
     initializers: list[TensorProto] = []
     for tensor in graph.inputs:
-        shapes.types[tensor.name] = _element_type(tensor)
+        shapes.types[tensor.name] = element_type(tensor)
         inputs.append(
             onnx.helper.make_tensor_value_info(
                 tensor.name, shapes.types[tensor.name], shapes.sizes.get(tensor.name)
             )
         )
     names: set[str] = {tensor.name for tensor in graph.inputs}
-    bodies = read_by_bodies(graph)
-    for tensor in [*constants(graph), *_body_constants(graph, bodies)]:
+    for tensor in constants(graph):
         if tensor.name in names:
             continue
         names.add(tensor.name)
-        shapes.types[tensor.name] = _element_type(tensor)
+        shapes.types[tensor.name] = element_type(tensor)
         values = shapes.values.get(tensor.name)
         if values is not None and values.dtype.kind in "iubf" and values.dtype.itemsize > 0:
             try:
@@ -171,7 +177,11 @@ def _infer_whole(graph: gs.Graph, shapes: Shapes) -> None:
         )
     outputs = [onnx.helper.make_empty_tensor_value_info(tensor.name) for tensor in graph.outputs]
     lean = onnx.helper.make_graph(
-        [node_proto(node) for node in graph.nodes], "lean", inputs, outputs, initializers
+        [node_proto(node) for node in graph.nodes if not any(subgraphs(node))],
+        "lean",
+        inputs,
+        outputs,
+        initializers,
     )
     model = onnx.helper.make_model(lean, opset_imports=list(graph.import_domains or []))
     try:
@@ -188,18 +198,15 @@ def _infer_whole(graph: gs.Graph, shapes: Shapes) -> None:
             shapes.sizes.setdefault(info.name, tuple(dim.dim_value for dim in kind.shape.dim))
 
 
-def _body_constants(graph: gs.Graph, names: set[str]) -> list[gs.Constant]:
-    return [
-        tensor
-        for tensor in (graph.tensors().values() if names else ())
-        if isinstance(tensor, gs.Constant) and tensor.name in names
-    ]
-
-
 def _walk(graph: gs.Graph, shapes: Shapes, derive: Derive | None) -> None:
     """Evaluate small tensors and fill in what the whole-graph inference left open, in node order."""
     told = untold(graph, shapes.sizes)
     for node in graph.nodes:
+        if any(subgraphs(node)) and walk_bodies(
+            node, shapes, graph.opset, lambda body: _walk(body, shapes, derive)
+        ):
+            _believe(node, shapes, told)
+            continue
         used = [tensor for tensor in node.inputs if tensor.name]
         if all(tensor.name in shapes.fixed for tensor in used) and not any(subgraphs(node)):
             shapes.fixed.update(tensor.name for tensor in node.outputs)
@@ -241,15 +248,9 @@ def _believe(node: gs.Node, shapes: Shapes, told: Mapping[str, Partial]) -> None
             symbol = symbols.get(position)
             if size is None and isinstance(symbol, str) and symbol in shapes.symbols:
                 size = shapes.symbols[symbol]
-            sizes.append(size if size is not None else _open(tensor.name, position, shapes))
+            sizes.append(size if size is not None else shapes.leave_open(tensor.name, position))
         shapes.sizes[tensor.name] = tuple(sizes)
-        shapes.types.setdefault(tensor.name, _element_type(tensor))
-
-
-def _open(name: str, position: int, shapes: Shapes) -> int:
-    """Return a size for a dimension that depends on data."""
-    shapes.open.setdefault(name, set()).add(position)
-    return _OPEN_PRIMES + 2 * (sum(map(len, shapes.open.values())) - 1)
+        shapes.types.setdefault(tensor.name, element_type(tensor))
 
 
 def _infer_node(node: gs.Node, shapes: Shapes, graph: gs.Graph) -> None:
@@ -276,7 +277,7 @@ def _infer_node(node: gs.Node, shapes: Shapes, graph: gs.Graph) -> None:
             if dim.HasField("dim_value"):
                 sizes.append(dim.dim_value)
             else:
-                sizes.append(_open(tensor.name, position, shapes))
+                sizes.append(shapes.leave_open(tensor.name, position))
         shapes.sizes[tensor.name] = tuple(sizes)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import onnx_graphsurgeon as gs
@@ -13,6 +13,7 @@ from graphprune.axes import Axis, find
 from graphprune.bind import Axes, Bound
 from graphprune.blocks import Blocks, blocks
 from graphprune.groups import Group
+from graphprune.ir import captured, subgraphs
 from graphprune.notation import Rule
 from graphprune.positions import Apart, Index, Stay, keep
 from graphprune.shapes import Shapes
@@ -33,6 +34,7 @@ class Applied:
         inputs: axes by operand (None: absent or of unknown rank).
         outputs: axes by output.
         reason: why everything is pinned, or ''.
+        bodies: what was applied inside of its bodies, by attribute, where they were solved as well.
     """
 
     site: rules.Site
@@ -42,6 +44,23 @@ class Applied:
     inputs: tuple[Axes | None, ...]
     outputs: tuple[Axes | None, ...]
     reason: str = ""
+    bodies: Mapping[str, Body] = field(default_factory=dict[str, "Body"])
+
+
+@dataclass(frozen=True)
+class Body:
+    """A body of a node: the axes of its inputs, and what was applied to each of its nodes."""
+
+    inputs: tuple[Axes | None, ...]
+    nodes: tuple[Applied, ...]
+
+
+def everywhere(nodes: Iterable[Applied]) -> Iterator[Applied]:
+    """Yield `nodes`, and in front of each what is inside its bodies."""
+    for applied in nodes:
+        for body in applied.bodies.values():
+            yield from everywhere(body.nodes)
+        yield applied
 
 
 @dataclass(frozen=True)
@@ -51,7 +70,8 @@ class Solution:
     Attributes:
         graph: the graph that was solved.
         shapes: its concrete sizes.
-        nodes: what was applied to each node, in the order of `graph.nodes`.
+        nodes: what was applied to each node, in the order of `graph.nodes`; what is inside bodies stands with
+            the node that has them (`everywhere`).
         groups: all groups in order of first appearance, also those that are not prunable.
     """
 
@@ -66,9 +86,20 @@ class Solution:
         return {group.name: group for group in self.groups}
 
     @cached_property
+    def everywhere(self) -> tuple[Applied, ...]:
+        """What was applied to each node, also inside of bodies: `everywhere` of `nodes`."""
+        return tuple(everywhere(self.nodes))
+
+    @cached_property
+    def read_by_closed_bodies(self) -> frozenset[str]:
+        """The names that bodies read, and more at most, that could not be solved."""
+        closed = (each.site.node for each in self.everywhere if not each.bodies)
+        return frozenset(name for node in closed for body in subgraphs(node) for name in captured(body))
+
+    @cached_property
     def blocks(self) -> Mapping[str, Blocks | str]:
         """For each group that may be pruned the blocks that may choose for themselves, or why none may."""
-        return blocks(self.nodes, self.groups)
+        return blocks(self.everywhere, self.groups)
 
     def stays(self, keep_units: Mapping[str, Index]) -> Stays:
         """Return the function that says which positions along an axis stay, in order, or None where all do.

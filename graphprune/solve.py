@@ -10,11 +10,12 @@ import onnx_graphsurgeon as gs
 from graphprune import rules
 from graphprune.axes import Axis, leaf
 from graphprune.bind import Axes, DoesNotFit, bind, sizes_of
+from graphprune.bodies import enter
 from graphprune.grouping import Marks, groups
-from graphprune.ir import constants, label, read_by_bodies, shape_of
+from graphprune.ir import body_constants, captured, constants, label, shape_of, subgraphs
 from graphprune.notation import NotationError, Rule, parse
 from graphprune.shapes import Shapes, Sizes, infer
-from graphprune.solution import Applied, Solution
+from graphprune.solution import Applied, Solution, everywhere
 
 _BODY = "the body of an If, Loop or Scan reads '{}'"
 
@@ -30,6 +31,7 @@ class _Walk:
     pins: Marks = field(default_factory=list[tuple[Axis, str]])
     mixed: Marks = field(default_factory=list[tuple[Axis, str]])
     applied: list[Applied] = field(default_factory=list[Applied])
+    makers: dict[str, Applied] = field(default_factory=dict[str, Applied])
 
 
 def solve(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None, *, bare: bool = False) -> Solution:
@@ -41,27 +43,18 @@ def solve(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None, *, bare: b
         bare: whether the graph is an operator to be looked at by itself: outputs are not pinned, and
             constants of every type have groups.
     """
-    outputs = frozenset(tensor.name for tensor in graph.outputs)
+    outputs = frozenset(t.name for each in (graph, *graph.subgraphs(recursive=True)) for t in each.outputs)
     walk = _Walk(graph, infer(graph, inputs, _derive), bare, outputs)
     for tensor in graph.inputs:
         sizes = walk.shapes.sizes.get(tensor.name)
         walk.axes[tensor.name] = None if sizes is None else [leaf(size) for size in sizes]
         _pin(walk, walk.axes[tensor.name], f"it is a dimension of graph input '{tensor.name}'")
-    outer = read_by_bodies(graph)
-    for node in graph.nodes:
-        walk.applied.append(_apply(node, walk))
-        for tensor in node.outputs:
-            if tensor.name in outer:
-                _pin(walk, walk.axes.get(tensor.name), _BODY.format(tensor.name))
+    walk.applied += (_apply(node, walk) for node in graph.nodes)
     for tensor in () if bare else graph.outputs:
         axes = walk.shared.get(id(tensor)) if isinstance(tensor, gs.Constant) else walk.axes.get(tensor.name)
         _pin(walk, axes, f"it is a dimension of graph output '{tensor.name}'")
-    for tensor in constants(graph):
-        if tensor.name in outer:
-            _pin(walk, walk.shared.get(id(tensor)), _BODY.format(tensor.name))
-    return Solution(
-        graph, walk.shapes, tuple(walk.applied), groups(walk.applied, walk.pins, walk.mixed, bare)
-    )
+    every = tuple(everywhere(walk.applied))
+    return Solution(graph, walk.shapes, tuple(walk.applied), groups(every, walk.pins, walk.mixed, bare))
 
 
 def sized(graph: gs.Graph, inputs: Mapping[str, Sizes]) -> Shapes:
@@ -142,6 +135,23 @@ def _apply(node: gs.Node, walk: _Walk) -> Applied:
     site = _site(node, shapes, _opset(node, walk.graph))
     row = rules.row(node)
     reason = "" if row else rules.why_pinned(node, walk.graph)
+    if any(subgraphs(node)):
+        try:
+            applied = enter(
+                site,
+                inputs,
+                walk.axes,
+                walk.makers,
+                shapes,
+                lambda axes, why: _pin(walk, list(axes), why),
+                lambda each: _apply(each, walk),
+            )
+        except rules.Unruly as error:
+            reason = str(error)
+            _pin_captured(node, walk)
+        else:
+            _register(node, applied, walk)
+            return applied
     if row is not None:
         try:
             applied = _bind(node, site, row, inputs, walk.outputs)
@@ -156,6 +166,15 @@ def _apply(node: gs.Node, walk: _Walk) -> Applied:
         _pin(walk, axes, f"{label(node)} pins it: {reason}")
     _register(node, applied, walk)
     return applied
+
+
+def _pin_captured(node: gs.Node, walk: _Walk) -> None:
+    """Pin what the bodies of a node read from outside, where they are not solved."""
+    for body in subgraphs(node):
+        for name in captured(body):
+            _pin(walk, walk.axes.get(name), _BODY.format(name))
+        for tensor in (*constants(body), *body_constants(body)):
+            _pin(walk, _axes_of(tensor, walk), _BODY.format(tensor.name))
 
 
 def _bind(
@@ -173,6 +192,7 @@ def _register(node: gs.Node, applied: Applied, walk: _Walk) -> None:
     for tensor, axes in zip(node.outputs, applied.outputs, strict=True):
         if tensor.name:
             walk.axes[tensor.name] = axes
+            walk.makers[tensor.name] = applied
             for position in walk.shapes.open.get(tensor.name, ()):
                 _pin(walk, axes[position : position + 1] if axes else None, f"{label(node)} sizes it by data")
     if applied.bound is not None:

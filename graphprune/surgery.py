@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,7 @@ class Trace:
         zeros: for an operand of integers, the operand that holds its zero point, and the dimension of the
             former along which the latter lies (0 where there is one for all).
         removed: operands that went with a layer, and that count as zero as a whole.
+        bodies: what was done inside its bodies, by attribute.
     """
 
     inputs: dict[int, Cuts]
@@ -39,6 +41,15 @@ class Trace:
     mixed: bool
     zeros: dict[int, tuple[int, int]]
     removed: tuple[int, ...] = ()
+    bodies: Mapping[str, Inside] = field(default_factory=dict[str, "Inside"])
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What the cut did inside of a body: a trace for each node of the original's, and what it became."""
+
+    traces: tuple[Trace, ...]
+    nodes: tuple[gs.Node, ...]
 
 
 @dataclass

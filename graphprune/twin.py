@@ -19,12 +19,12 @@ from onnx import TensorProto
 
 from graphprune.cut import Cut
 from graphprune.cuts import Cuts, back, in_order, mask, other, take
-from graphprune.duplicate import duplicate
+from graphprune.duplicate import duplicate, names_of
 from graphprune.ir import read
 from graphprune.positions import Index
 from graphprune.rewire import detach, set_input
 from graphprune.shapes import Shapes
-from graphprune.surgery import Trace
+from graphprune.surgery import Inside, Trace
 
 
 class _Builder:
@@ -32,7 +32,7 @@ class _Builder:
 
     def __init__(self, graph: gs.Graph) -> None:
         self.nodes: list[gs.Node] = []
-        self.taken = set(graph.tensors().keys())
+        self.taken = names_of(graph)
 
     def name(self, base: str) -> str:
         name, number = f"{base}_twin", 1
@@ -60,8 +60,16 @@ def twin(graph: gs.Graph, cut: Cut, shapes: Shapes) -> gs.Graph:
         shapes: the original's concrete sizes.
     """
     copy = duplicate(graph)
-    build = _Builder(copy)
-    for node, trace, small in zip(list(copy.nodes), cut.traces, cut.nodes, strict=True):
+    _mask_graph(copy, Inside(cut.traces, cut.nodes), _Builder(copy), shapes)
+    return copy
+
+
+def _mask_graph(graph: gs.Graph, inside: Inside, build: _Builder, shapes: Shapes) -> None:
+    """Mask the nodes of `graph`, and of the bodies in it, in place."""
+    around, build.nodes = build.nodes, []
+    for node, trace, small in zip(list(graph.nodes), inside.traces, inside.nodes, strict=True):
+        for name, body in trace.bodies.items():
+            _mask_graph(node.attrs[name], body, build, shapes)
         if trace.mixed:
             _compress(node, trace, small, build, shapes)
             continue
@@ -74,8 +82,7 @@ def twin(graph: gs.Graph, cut: Cut, shapes: Shapes) -> gs.Graph:
             zero = np.zeros((), onnx.helper.tensor_dtype_to_np_dtype(element))
             set_input(node, slot, build.constant("zero", zero))
         build.nodes.append(node)
-    copy.nodes = build.nodes
-    return copy
+    graph.nodes, build.nodes = build.nodes, around
 
 
 def _mask(

@@ -98,6 +98,14 @@ GROUPS = {
     "filled-like-a-tensor": "neurons 8, neurons 8",
     "expanded-like-a-tensor": "neurons 8",
     "if-that-captures-weights": "neurons 8",
+    "if-with-weights": "neurons 5, neurons 5, neurons 8",
+    "if-in-a-loop-in-an-if": "neurons 7, neurons 8",
+    "scan-backwards": "neurons 8, neurons 9",
+    "scan-along-the-last-axis": "channels 8, channels 8",
+    "loop-that-grows": "neurons 8",
+    "if-whose-branches-differ-in-size": "neurons 10",
+    "names-that-both-branches-have": "neurons 8, neurons 9",
+    "sizes-computed-in-bodies": "channels 6",
     "weight-that-is-an-output": "neurons 7",
     "square-weight-used-twice": "neurons 8",
     "weight-and-its-transpose": "neurons 8",
@@ -156,6 +164,10 @@ COUPLED = {
     "batch-norm-after-flatten": "w0.0 scale.0 var.0 w1.0",
     "lstm-last-state": "w.1 r.2 head.0",
     "if-that-captures-weights": "w0.1 bias.0 w1.0",
+    "if-with-weights": "w0.1 yes_w.0 no_w.0 no_v.0 w1.0",
+    "if-in-a-loop-in-an-if": "w0.1 step_w.0 step_w.1 up.0 down.1 w1.0",
+    "scan-backwards": "w0.1 r.0 r.1 o.0 start.1 w2.0",
+    "loop-that-grows": "w0.1 r.0 r.1 w1.0",
 }
 """Places (constant and dimension) that hold units of one prunable group."""
 
@@ -171,8 +183,9 @@ PINNED = {
     "key-value-cache wv.1": "graph input 'past_v'",
     "rnn-with-states-of-the-interface r.2": "graph input 'before'",
     "lstm-bidirectional w.0": "LSTM 'recur'",
-    "if-that-captures w0.1": "the body of an If, Loop or Scan reads 'a_b'",
-    "loop-that-captures w0.1": "the body of an If, Loop or Scan reads 'a'",
+    "if-that-captures w0.1": "graph output 'y'",
+    "loop-that-captures w0.1": "graph output 'y'",
+    "if-whose-branches-differ-in-size w0.1": "graph output 'z'",
     "weight-that-is-an-output w0.1": "graph output 'w0'",
     "channels-in-a-fixed-order w0.0": "Gather",
     "several-outputs w5.0": "TopK 'best'",
@@ -310,17 +323,34 @@ def test_an_operator_nobody_knows_pins_what_it_touches_and_nothing_else() -> Non
     assert [group.size for group in prunable(solution)] == [8]
 
 
-def test_a_matrix_that_a_body_reads_as_well_is_pinned() -> None:
+def test_a_matrix_that_a_body_reads_is_cut_as_at_its_other_uses() -> None:
+    model = fill("""
+        g (float[2, 6] x, bool choice) => (float[2, 3] y, float[2, 3] z)
+        <float[6, 8] w0, float[8, 3] w1, float[8, 3] w2>
+        {
+          a = MatMul (x, w0) r = Relu (a) y = MatMul (r, w1)
+          h = If (choice) <
+            then_branch = yes () => (float[2, 8] yes_z) { yes_z = MatMul (x, w0) },
+            else_branch = no () => (float[2, 8] no_z) { no_m = MatMul (x, w0) no_z = Neg (no_m) }
+          >
+          z = MatMul (h, w2)
+        }""")
+    solution = solve(from_proto(model).graph)
+    assert [group.size for group in prunable(solution)] == [8]
+    assert {place.tensor.name for place in prunable(solution)[0].places} == {"w0", "w1", "w2"}
+
+
+def test_what_a_body_that_cannot_be_solved_reads_is_pinned() -> None:
     model = fill("""
         g (float[2, 6] x, bool choice) => (float[2, 3] y, float[2, 8] z) <float[6, 8] w0, float[8, 3] w1>
         {
           a = MatMul (x, w0) r = Relu (a) y = MatMul (r, w1)
           z = If (choice) <
-            then_branch = yes () => (float[2, 8] yes_z) { yes_z = MatMul (x, w0) },
-            else_branch = no () => (float[2, 8] no_z) { no_m = MatMul (x, w0) no_z = Neg (no_m) }
+            then_branch = yes () => (float[2, 8] m) { m = MatMul (x, w0) },
+            else_branch = no () => (float[2, 8] n) { m = MatMul (x, w0) n = Neg (m) }
           >
         }""")
-    (pinned,) = at(solve(from_proto(model).graph), "w0.1")
+    (pinned,) = at(solve(from_proto(model).graph), "w0.1")  # not folded, so that m is two values
     assert pinned.reason == "the body of an If, Loop or Scan reads 'w0'"
 
 

@@ -194,7 +194,12 @@ def _depths(solution: Solution) -> list[int]:
 
 
 def _groups(solution: Solution, plan: Plan | None) -> Iterator[Group]:
-    positions = {id(node): at for at, node in enumerate(solution.graph.nodes)}
+    from graphprune.solution import everywhere
+
+    # What stands in a body is shown at the node that has it.
+    positions = {
+        id(each.site.node): at for at, top in enumerate(solution.nodes) for each in everywhere([top])
+    }
     for group in solution.groups:
         held = [(positions[id(place.node)], place.role) for place in group.places]
         yield Group(

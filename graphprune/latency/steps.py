@@ -10,7 +10,7 @@ import onnx_graphsurgeon as gs
 from graphprune.axes import find, leaves
 from graphprune.backends import LayerTime
 from graphprune.layers import Layer
-from graphprune.solution import Applied, Solution
+from graphprune.solution import Applied, Solution, everywhere
 
 Key = tuple[str, ...]
 """A step by the names of the model's tensors that it makes: they stay when the model is cut."""
@@ -81,9 +81,9 @@ def _covered(outputs: Sequence[gs.Tensor], made: Collection[str]) -> list[gs.Nod
 
 
 def _touched(nodes: Sequence[Applied], leaf: dict[int, str]) -> tuple[str, ...]:
-    """Return the groups along the nodes' operands and results."""
+    """Return the groups along the operands and results of the nodes, and of those in their bodies."""
     found: dict[str, None] = {}
-    for applied in nodes:
+    for applied in everywhere(nodes):
         for axes in (*applied.inputs, *applied.outputs):
             for axis in axes or ():
                 found.update((leaf[id(part)], None) for part in leaves(axis) if id(part) in leaf)

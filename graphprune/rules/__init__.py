@@ -20,6 +20,7 @@ from graphprune.rules import (
     reduce,
     select,
 )
+from graphprune.rules.bodies import BODIES, Tie, ties
 from graphprune.rules.pinned import PINNED
 from graphprune.rules.site import Edit, Row, Site, Table, Unruly, Written
 
@@ -38,7 +39,21 @@ TABLE: dict[str, Table] = {
     MICROSOFT: microsoft.TABLE,
 }
 
-__all__ = ["MICROSOFT", "PINNED", "TABLE", "Edit", "Row", "Site", "Unruly", "Written", "domain_of", "row"]
+__all__ = [
+    "BODIES",
+    "MICROSOFT",
+    "PINNED",
+    "TABLE",
+    "Edit",
+    "Row",
+    "Site",
+    "Tie",
+    "Unruly",
+    "Written",
+    "domain_of",
+    "row",
+    "ties",
+]
 
 
 def domain_of(node: gs.Node) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _REASONS: dict[str, str] = {
-    "its body reads the values around it": "If Loop Scan SequenceMap",
+    "its body reads the values around it": "SequenceMap",
     "it handles sequences or optional values": (
         "ConcatFromSequence Optional OptionalGetElement OptionalHasElement SequenceAt SequenceConstruct "
         "SequenceEmpty SequenceErase SequenceInsert SequenceLength SplitToSequence"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
+from onnx import GraphProto, TensorProto
 
 from graphprune.axes import find
 from graphprune.blocks import Blocks
@@ -84,4 +84,12 @@ def halved(solution: Solution) -> Plan:
 def parameters(model: Model) -> int:
     """How many numbers the weights of the model hold, sizes and indices left out."""
     indices = (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL)
-    return sum(prod(t.dims) for t in to_proto(model).graph.initializer if t.data_type not in indices)
+    return sum(prod(t.dims) for t in initializers(to_proto(model).graph) if t.data_type not in indices)
+
+
+def initializers(graph: GraphProto) -> Iterator[TensorProto]:
+    """The initializers of a graph and of the bodies in it."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from initializers(attribute.g)
