@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from graphprune.errors import Usage
 from graphprune.groups import KINDS, Group, Place
+from graphprune.kernels import name_of, runnable
 from graphprune.layers import Layer, layers
 from graphprune.plan import Plan
 from graphprune.ranking import kept, prices
@@ -165,6 +166,16 @@ def why_nothing(solution: Solution, choice: Choice) -> str:
     if len(pinned) == len(solution.groups):
         return f"all {len(pinned)} groups are pinned, the first because {pinned[0].reason}"
     return f"no group is left by --only {','.join(choice.only)} and --ignore"
+
+
+def what_to_do(solution: Solution) -> str:
+    """Return the hint where nothing can be pruned: which rules are missing, where that is it."""
+    nodes = [applied.site.node for applied in solution.nodes if applied.row is None]
+    names = dict.fromkeys(name_of(node) for node in nodes if not runnable(node, solution.graph))
+    see = "see `graphprune inspect MODEL`"
+    return (
+        f"a rule for {', '.join(names)} would let a cut through, see docs/rules.md; {see}" if names else see
+    )
 
 
 def plan_of(groups: Sequence[Group], scores: Mapping[str, Numbers], choice: Choice) -> Plan:

@@ -7,7 +7,16 @@ from dataclasses import replace
 from math import floor
 
 from graphprune.budget import Budget, budget_of, reach, spread
-from graphprune.choice import LAYERS, Choice, Numbers, candidates, open_layers, plan_of, why_nothing
+from graphprune.choice import (
+    LAYERS,
+    Choice,
+    Numbers,
+    candidates,
+    open_layers,
+    plan_of,
+    what_to_do,
+    why_nothing,
+)
 from graphprune.errors import Refused, Usage
 from graphprune.plan import Plan
 from graphprune.sensitivity import Sensitivity
@@ -48,9 +57,7 @@ def select(
         raise Usage("scope sensitivity needs measurements", "give calibration data with --data")
     gone = _layers(solution, scores, choice) if LAYERS in choice.only else ()
     if not groups and not gone:
-        raise Refused(
-            "nothing can be pruned: " + why_nothing(solution, choice), "see `graphprune inspect MODEL`"
-        )
+        raise Refused("nothing can be pruned: " + why_nothing(solution, choice), what_to_do(solution))
     if choice.target:
         return reach(groups, scores, choice, budget or budget_of(solution, choice.target))
     return replace(plan_of(groups, scores, choice), layers=gone)

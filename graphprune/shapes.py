@@ -19,7 +19,7 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 from onnx import TensorProto, shape_inference
 
-from graphprune import evaluate
+from graphprune import evaluate, rules
 from graphprune.body_shapes import walk_bodies
 from graphprune.ir import (
     constants,
@@ -234,7 +234,10 @@ def _derive(node: gs.Node, shapes: Shapes, graph: gs.Graph, derive: Derive) -> N
     for tensor, sizes in zip(node.outputs, derive(node, shapes, graph.opset), strict=False):
         if tensor.name and sizes is not None:
             shapes.sizes.setdefault(tensor.name, sizes)
-            shapes.types.setdefault(tensor.name, shapes.types.get(node.inputs[0].name, TensorProto.FLOAT))
+    for slot, tensor in enumerate(node.outputs):
+        element = rules.element(node, slot, shapes.types)
+        if tensor.name and element is not None:
+            shapes.types.setdefault(tensor.name, element)
 
 
 def _believe(node: gs.Node, shapes: Shapes, told: Mapping[str, Partial]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 import graphprune
-from graphprune.cli.common import Verb, emit, shared
+from graphprune.cli.common import Verb, emit, running_models, shared
 from graphprune.errors import Environment, Usage
 from graphprune.processors import usable
 
@@ -52,6 +52,7 @@ class Finding:
 @click.option("--shape", multiple=True, metavar="TEXT,...", help="Shapes of its inputs, as x:1x3x224x224.")
 @click.option("--duration", metavar="TIME", help="How long to time it, as 3s (default: until it is decided).")
 @shared
+@running_models
 def command(
     require: tuple[str, ...],
     null_test: Path | None,
@@ -83,8 +84,12 @@ def command(
 
     seconds = None if duration is None else read_duration(duration, "--duration")
 
-    findings = [*_machine(), *_packages(), *_latency(require), *_passes()]
-    faults = [finding for finding in findings if finding.fault and not finding.subject.startswith("pass ")]
+    findings = [*_machine(), *_packages(), *_latency(require), *_passes(), *_rules()]
+    faults = [
+        finding
+        for finding in findings
+        if finding.fault and not finding.subject.startswith(("pass ", "rules "))
+    ]
     tested = None
     if null_test is not None and not faults:
         tested = run_null_test(null_test, backend, shape, seconds, quiet)
@@ -124,6 +129,13 @@ def _latency(require: Sequence[str]) -> Iterable[Finding]:
     yield Finding("providers", ", ".join(ort.get_available_providers()))
     yield from backends(("ort:cpu", *require))
     yield from conditions()
+
+
+def _rules() -> Iterable[Finding]:
+    from graphprune.rules.offered import offered
+
+    for name, fault in offered().items():
+        yield Finding(f"rules {name}", "broken" if fault else "offered", fault)
 
 
 def _passes() -> Iterable[Finding]:

@@ -5,6 +5,8 @@ An operator without a row pins every axis it touches and says so.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import onnx_graphsurgeon as gs
 
 from graphprune.ir import is_default_domain
@@ -15,16 +17,19 @@ from graphprune.rules import (
     layout,
     linear,
     microsoft,
+    ml,
     norms,
     recurrent,
     reduce,
     select,
 )
 from graphprune.rules.bodies import BODIES, Tie, ties
+from graphprune.rules.offered import row_of
 from graphprune.rules.pinned import PINNED
 from graphprune.rules.site import Edit, Row, Site, Table, Unruly, Written
 
 MICROSOFT = "com.microsoft"
+ML = "ai.onnx.ml"
 TABLE: dict[str, Table] = {
     "": {
         **elementwise.TABLE,
@@ -37,11 +42,13 @@ TABLE: dict[str, Table] = {
         **attention.TABLE,
     },
     MICROSOFT: microsoft.TABLE,
+    ML: ml.TABLE,
 }
 
 __all__ = [
     "BODIES",
     "MICROSOFT",
+    "ML",
     "PINNED",
     "TABLE",
     "Edit",
@@ -51,6 +58,7 @@ __all__ = [
     "Unruly",
     "Written",
     "domain_of",
+    "element",
     "row",
     "ties",
 ]
@@ -62,8 +70,34 @@ def domain_of(node: gs.Node) -> str:
 
 
 def row(node: gs.Node) -> Row | None:
-    """Return the row of the operator of `node`, or None where it has none."""
-    return TABLE.get(domain_of(node), {}).get(node.op)
+    """Return the row of the operator of `node`, or None where it has none.
+
+    Raises:
+        Environment: the rules of another package cannot be used.
+    """
+    domain = domain_of(node)
+    own = TABLE.get(domain, {}).get(node.op)
+    if own is not None or (not domain and node.op in PINNED):
+        return own
+    return row_of(domain, node.op, _OWN)
+
+
+_OWN: Mapping[str, Collection[str]] = {**TABLE, "": {*TABLE[""], *PINNED}}
+
+
+def element(node: gs.Node, slot: int, types: Mapping[str, int]) -> int | None:
+    """Return the onnx element type of output `slot` as the row of the operator of `node` tells it.
+
+    None where there is no row, or the type of the operand that it goes by is not in `types`.
+    """
+    known = row(node)
+    if known is None:
+        return None
+    operand = known.like.get(slot, 0)
+    name = node.inputs[operand].name if operand < len(node.inputs) else ""
+    if slot in known.elements and (slot not in known.like or not name):
+        return known.elements[slot]
+    return types.get(name)
 
 
 def why_pinned(node: gs.Node, graph: gs.Graph) -> str:

@@ -7,6 +7,10 @@ theirs could be checked, and no cut of a model with one of them could be verifie
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from onnx import TensorProto
 
 from graphprune.rules import attention, linear
 from graphprune.rules.site import Row, Site, Table, Unruly, attribute_from, named, text
@@ -106,34 +110,66 @@ def _skip_layer(site: Site) -> str:
     return f"... c!, ... c, {operands} -> ... c!, ... 1, ... 1, ... c"
 
 
+def _gather_blocks(site: Site) -> str:
+    """Rule of GatherBlockQuantized: rows of a table whose entries share scales in blocks along one axis.
+
+    Of two 4-bit entries in a byte, the last axis of the data is half as long as that of the result.
+    """
+    data, rank = site.sizes(0), len(site.sizes(0))
+    picked = int(site.attribute("gather_axis", 0)) % rank
+    blocked = int(site.attribute("quantize_axis", 1)) % rank
+    block = int(site.attribute("block_size", 128))
+    stored = np.dtype(site.node.inputs[0].dtype) if site.node.inputs[0].dtype is not None else None
+    entries = 2 if stored == np.uint8 and int(site.attribute("bits", 4)) == 4 else 1
+    if entries == 2 and blocked != rank - 1:
+        raise Unruly("its blocks do not lie along the axis that is packed")
+    dims = named(rank)
+    table, scales, result = list(dims), list(dims), list(dims)
+    whole = data[blocked] * entries
+    # Zero points of 4 bits are packed as well, two blocks in a byte.
+    if picked == blocked or whole % block or (entries == 2 and site.has(3)):
+        table[blocked] = scales[blocked] = "_"
+        result[blocked] = str(whole)
+    else:
+        table[blocked] = f"({dims[blocked]} {block // entries})"
+        result[blocked] = f"({dims[blocked]} {block})"
+    points = list(scales)
+    table[picked] = scales[picked] = points[picked] = "_"
+    picks = [f"i{name}" for name in named(len(site.sizes(1)))]
+    return text([table, picks, scales, points], [[*result[:picked], *picks, *result[picked + 1 :]]])
+
+
 _CONV = "n (g i) *, (g o) i *, (g o), n (g o) * -> n (g o) *"
 
 TABLE: Table = {
     **attention.MICROSOFT,
     "BiasGelu": Row("... c, c -> ... c"),
-    "DequantizeLinear": linear.TABLE["DequantizeLinear"],
+    "DequantizeLinear": replace(linear.TABLE["DequantizeLinear"], like={0: 1}),
     "DynamicQuantizeMatMul": Row(_dynamic_quantize_matmul),
-    "EmbedLayerNormalization": Row(_embeddings),
+    "EmbedLayerNormalization": Row(_embeddings, like={0: 2, 2: 2}, elements={1: int(TensorProto.INT32)}),
     "FastGelu": Row("... c, c -> ... c"),
     "FusedConv": Row(
         lambda site: f"{_CONV} | g={int(site.attribute('group', 1))}", attribute_from(group="g")
     ),
     "FusedGemm": linear.TABLE["Gemm"],
     "FusedMatMul": Row(_fused_matmul),
+    "GatherBlockQuantized": Row(_gather_blocks, why="its rows are picked by numbers", like={0: 2}),
     "Gelu": Row("... -> ..."),
-    "MatMulIntegerToFloat": Row(_matmul_integer_to_float, zeros={0: 4, 1: 5}),
+    "MatMulIntegerToFloat": Row(_matmul_integer_to_float, zeros={0: 4, 1: 5}, like={0: 2}),
     "MatMulNBits": Row(_matmul_nbits, attribute_from(N="n")),
-    "QGemm": Row(_qgemm, zeros={0: 2, 3: 5}),
+    "QGemm": Row(_qgemm, zeros={0: 2, 3: 5}, like={0: 8}, elements={0: int(TensorProto.FLOAT)}),
     "QLinearAdd": Row("..., -, -, ..., -, -, -, - -> ..."),
     "QLinearAveragePool": Row(_qlinear_pool),
-    "QLinearConcat": Row(_qlinear_concat),
+    "QLinearConcat": Row(_qlinear_concat, like={0: 2}),
     "QLinearGlobalAveragePool": Row(_qlinear_pool),
     "QLinearLeakyRelu": Row("..., -, -, -, - -> ..."),
     "QLinearMul": Row("..., -, -, ..., -, -, -, - -> ..."),
     "QLinearSigmoid": Row("..., -, -, -, - -> ..."),
     "QLinearSoftmax": Row(_qlinear_softmax),
-    "QLinearWhere": Row("..., ..., -, -, ..., -, -, -, - -> ..."),
-    "QuantizeLinear": linear.TABLE["QuantizeLinear"],
+    "QLinearWhere": Row("..., ..., -, -, ..., -, -, -, - -> ...", like={0: 1}),
+    "QuantizeLinear": replace(
+        linear.TABLE["QuantizeLinear"], like={0: 2}, elements={0: int(TensorProto.UINT8)}
+    ),
     "QuickGelu": Row("... -> ..."),
     "SkipLayerNormalization": Row(_skip_layer),
     "SkipSimplifiedLayerNormalization": Row(_skip_layer),

@@ -120,6 +120,9 @@ class Row:
         roles: which names of the rule are heads, which head dims.
         sizes: the operands that only say sizes; their values follow the cut.
         why: why the dimensions that the rule pins (`_`, `*`) are pinned, for the reader of `inspect`.
+        like: of operators without a schema, the operand whose element type an output has, where that is not
+            the first: output -> operand.
+        elements: the onnx element type of an output that has that of no operand, or of none that is there.
     """
 
     rule: str | RuleOf
@@ -128,6 +131,8 @@ class Row:
     roles: Mapping[str, AttentionRole] = field(default_factory=dict[str, "AttentionRole"])
     sizes: tuple[int, ...] = ()
     why: str = ""
+    like: Mapping[int, int] = field(default_factory=dict[int, int])
+    elements: Mapping[int, int] = field(default_factory=dict[int, int])
 
 
 Table = dict[str, Row]

@@ -63,7 +63,7 @@ def case(
     }
     inputs = ", ".join(f"{_element(array)}[{_sizes(array)}] {key}" for key, array in values.items())
     model = onnx.parser.parse_model(
-        f'<ir_version: 10, opset_import: ["": {opset}, "com.microsoft": 1]> '
+        f'<ir_version: 10, opset_import: ["": {opset}, "com.microsoft": 1, "ai.onnx.ml": 3]> '
         f"one ({inputs}) => ({outputs}) {{ {text} }}"
     )
     node = model.graph.node[0]

@@ -11,6 +11,7 @@ from tests.rules.cases import (
     layout,
     linear,
     microsoft,
+    ml,
     norms,
     quantised,
     quantised_products,
@@ -31,6 +32,7 @@ CASES: tuple[Case, ...] = (
     *recurrent.CASES,
     *attention.CASES,
     *microsoft.CASES,
+    *ml.CASES,
     *quantised.CASES,
     *quantised_products.CASES,
 )

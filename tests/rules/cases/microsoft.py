@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 
 from tests.rules.case import case, whole
 
 CASES = (
+    case(
+        "two entries in a byte",
+        "y = com.microsoft.GatherBlockQuantized <block_size = 16> (t, i, s)",
+        t=whole((7, 32), 0, 255, np.uint8),
+        i=whole((2, 3), 0, 6, np.int64),
+        s=(7, 4),
+        cuts=(2, 3, 4),
+    ),
+    case(
+        "two entries in a byte, and packed zero points",
+        "y = com.microsoft.GatherBlockQuantized <block_size = 16> (t, i, s, z)",
+        t=whole((7, 32), 0, 255, np.uint8),
+        i=whole((2, 3), 0, 6, np.int64),
+        s=(7, 4),
+        z=whole((7, 2), 0, 255, np.uint8),
+        cuts=(2, 3),
+    ),
+    case(
+        "one entry in a byte, and zero points",
+        "y = com.microsoft.GatherBlockQuantized <bits = 8, block_size = 16> (t, i, s, z)",
+        t=whole((7, 64), 0, 255, np.uint8),
+        i=whole((2, 3), 0, 6, np.int64),
+        s=(7, 4),
+        z=whole((7, 4), 0, 255, np.uint8),
+        cuts=(2, 3, 4),
+    ),
+    case(
+        "of 4-bit elements, along another axis than the last",
+        "y = com.microsoft.GatherBlockQuantized <gather_axis = 1, quantize_axis = 0, block_size = 16> "
+        "(t, i, s)",
+        t=whole((32, 7, 6), 0, 7, ml_dtypes.uint4),
+        i=whole((3,), 0, 6, np.int64),
+        s=(2, 7, 6),
+        cuts=(2, 3, 6),
+    ),
+    case(
+        "whose last block is not full",
+        "y = com.microsoft.GatherBlockQuantized <block_size = 16> (t, i, s)",
+        t=whole((7, 40), 0, 7, ml_dtypes.int4),
+        i=whole((3,), 0, 6, np.int64),
+        s=(7, 3),
+        cuts=(3,),
+    ),
     case(
         "grouped, with an addend",
         'y = com.microsoft.FusedConv <group = 2, activation = "Relu"> (x, w, b, z)',
