@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from graphprune.custom_ops import custom_ops
     from graphprune.cut import cut
     from graphprune.importance import score
     from graphprune.inspection import inspect
@@ -29,7 +30,19 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["cut", "inspect", "load", "prune", "run", "save", "score", "select", "solve", "verify"]
+__all__ = [
+    "custom_ops",
+    "cut",
+    "inspect",
+    "load",
+    "prune",
+    "run",
+    "save",
+    "score",
+    "select",
+    "solve",
+    "verify",
+]
 
 
 class _Function:
@@ -65,6 +78,7 @@ class _Package(ModuleType):
     prune = _Function("graphprune.pruning")
     run = _Function("graphprune.pruning")
     inspect = _Function("graphprune.inspection")
+    custom_ops = _Function("graphprune.custom_ops")
 
     @property
     def __version__(self) -> str:

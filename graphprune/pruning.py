@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
+from graphprune.custom_ops import custom_ops as libraries
 from graphprune.errors import Usage
 from graphprune.nearest import did_you_mean
 from graphprune.options import FALSE, TRUE, Item, Option, build, options, write
@@ -256,13 +257,20 @@ def _steps(items: tuple[Item, ...] | None) -> int:
     return int(text)
 
 
-def prune(model: Model | Path | str, *, verify: bool = True, **values: object) -> State:
+def prune(
+    model: Model | Path | str,
+    *,
+    verify: bool = True,
+    custom_ops: Sequence[Path | str] = (),
+    **values: object,
+) -> State:
     """Prune `model` and return all that came of it; `save(state.result, path)` writes the smaller model.
 
     Options are those of `graphprune prune`, with underscores: `ratio`, `target`, `scope`, `importance`,
     `only`, `ignore`, `ratio_for`, `max_ratio`, `min_units`, `round_to`, `plan` (a path), `seed`, `shape`,
     `rtol`, `atol`, `allow_noop`, `sparsify`, `permute`, `precision`, with a target of latency `threads`,
-    `gpu`, and with calibration data `data`, `samples`, `label_key`, `compensate`, `steps`.
+    `gpu`, and with calibration data `data`, `samples`, `label_key`, `compensate`, `steps`. `custom_ops` are
+    libraries of ONNX Runtime operators, whose code is run.
 
     Raises `Usage` for a wrong option, `Refused` where nothing can be pruned, `Negative` where a target cannot
     be reached or the result is not exact.
@@ -275,7 +283,8 @@ def prune(model: Model | Path | str, *, verify: bool = True, **values: object) -
                 f"pruning has no option {name}", did_you_mean(name, (n.replace("-", "_") for n in OPTIONS))
             )
         items[kebab] = write(option(kebab).type, _frozen(value))
-    return run_pipeline(passes(items, "verify" if verify else "cut", dashes=""), start(model))
+    with libraries(custom_ops):
+        return run_pipeline(passes(items, "verify" if verify else "cut", dashes=""), start(model))
 
 
 def _frozen(value: object) -> object:

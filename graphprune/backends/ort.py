@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from graphprune import elements
 from graphprune.backends import Device, LayerTime, Numbers, Setup
 from graphprune.backends.ort_layers import layer_times
+from graphprune.custom_ops import register
 from graphprune.errors import Environment, Refused
 from graphprune.feeds import Feeds
 from graphprune.model import Model
@@ -86,6 +87,7 @@ class Ort:
 def settings(setup: Setup) -> ort.SessionOptions:
     """Return ONNX Runtime's options for `setup`."""
     options = ort.SessionOptions()
+    register(options)
     options.log_severity_level = 4
     options.intra_op_num_threads = setup.threads
     if not setup.spin:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -75,6 +77,26 @@ def _known_spelling(word: str) -> str:
 def shared(command: Command) -> Command:
     """The options that every verb has."""
     return sharing("table", "json")(command)
+
+
+def running_models(command: Command) -> Command:
+    """The option of verbs that run models: libraries whose operators ONNX Runtime gets."""
+
+    @functools.wraps(command)
+    def run(*arguments: object, custom_ops: tuple[Path, ...], **options: object) -> object:
+        from graphprune.custom_ops import custom_ops as named
+
+        with named(custom_ops):
+            return command(*arguments, **options)
+
+    option = click.option(
+        "--custom-ops",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="LIB",
+        help="A library of ONNX Runtime operators; its code is run. May be repeated.",
+    )
+    return cast("Command", option(run))
 
 
 def sharing(*formats: str) -> Callable[[Command], Command]:

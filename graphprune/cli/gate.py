@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphprune.cli.common import Verb, config_document, emit, sharing
+from graphprune.cli.common import Verb, config_document, emit, running_models, sharing
 from graphprune.cli.gate_files import FORMATS, formatted, targets_of
 from graphprune.cli.recording import keep_result
 from graphprune.errors import Usage
@@ -107,6 +107,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Say what would be measured.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @sharing(*FORMATS)
+@running_models
 def command(
     assert_: tuple[str, ...],
     file: Path | None,

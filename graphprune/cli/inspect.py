@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from graphprune import runs
-from graphprune.cli.common import Verb, emit, shared
+from graphprune.cli.common import Verb, emit, running_models, shared
 from graphprune.errors import Usage
 from graphprune.nearest import did_you_mean
 from graphprune.state import made
@@ -45,6 +45,7 @@ PARTS = ("groups", "pinned", "layers", "weights", "ops", "shapes", "map")
 )
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @shared
+@running_models
 def command(
     model: Path,
     show: tuple[str, ...],

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from graphprune import runs
-from graphprune.cli.common import Verb, emit, shared
+from graphprune.cli.common import Verb, emit, running_models, shared
 
 FEWEST = 6
 """Pairs: of fewer, no interval holds the median with 95 % confidence (2 / 2^5 is more than 0.05)."""
@@ -79,6 +79,7 @@ FEWEST = 6
 @click.option("--dry-run", is_flag=True, help="Say what would be timed.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @shared
+@running_models
 def command(
     models: tuple[Path, ...],
     percentile: str,

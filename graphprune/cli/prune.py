@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphprune.cli.common import Verb, shared
+from graphprune.cli.common import Verb, running_models, shared
 from graphprune.cli.pass_options import given, pruning_options
 from graphprune.errors import Usage
 from graphprune.options import Item
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Choose and cut, but neither verify nor write.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @shared
+@running_models
 def command(
     model: Path,
     output: Path | None,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from graphprune.cli.common import Verb, emit, shared
+from graphprune.cli.common import Verb, emit, running_models, shared
 from graphprune.errors import Usage
 
 EXAMPLE = "fold,group,score{by=l2},select{ratio=0.5},cut,verify"
@@ -39,6 +39,7 @@ def _list_passes(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Show every pass with its options.",
 )
 @shared
+@running_models
 def command(
     model: Path,
     output: Path | None,

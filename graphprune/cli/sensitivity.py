@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from graphprune.cli.common import Verb, emit, json_text, shared
+from graphprune.cli.common import Verb, emit, json_text, running_models, shared
 from graphprune.cli.pass_options import given, pruning_options
 from graphprune.errors import Usage
 
@@ -39,6 +39,7 @@ PICTURES = (".svg", ".html")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the result as JSON.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @shared
+@running_models
 def command(
     model: Path,
     ratios: str,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from graphprune.cli.common import Verb, shared
+from graphprune.cli.common import Verb, running_models, shared
 from graphprune.cli.pass_options import given, options_of
 from graphprune.errors import Usage
 from graphprune.options import Item, build
@@ -47,6 +47,7 @@ ALSO = {
 @click.option("--dry-run", is_flag=True, help="Do the work, and write nothing.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 @shared
+@running_models
 def command(
     model: Path,
     output: Path | None,

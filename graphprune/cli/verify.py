@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graphprune.cli.common import Verb, emit, shared
+from graphprune.cli.common import Verb, emit, running_models, shared
 
 if TYPE_CHECKING:
     from graphprune.checks import Verification
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--atol", type=float, default=0.0, help="An output that differs by no more than this passes.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="The seed of the random inputs.")
 @shared
+@running_models
 def command(
     a: Path,
     b: Path,
