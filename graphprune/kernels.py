@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -38,11 +39,14 @@ def foreign(graph: gs.Graph) -> tuple[int, ...]:
     return tuple(at for at, node in enumerate(graph.nodes) if not runnable(node, graph))
 
 
-def lacking(graph: gs.Graph) -> tuple[str, ...]:
-    """Return the operators of `graph` and its bodies that ONNX Runtime does not have, each once."""
+def lacking(graph: gs.Graph, nodes: Iterable[gs.Node] | None = None) -> tuple[str, ...]:
+    """Return the operators of `graph` and its bodies that ONNX Runtime does not have, each once.
+
+    `nodes` are those to look at, of `graph` or of its bodies; without them all of its own.
+    """
     found: dict[str, None] = {}
-    for node in graph.nodes:
-        inner = [name for body in subgraphs(node) for name in lacking(body)]
+    for node in graph.nodes if nodes is None else nodes:
+        inner = [name for body in subgraphs(node) for name in lacking(graph, body.nodes)]
         found |= dict.fromkeys(inner or ([] if runnable(node, graph) else [name_of(node)]))
     return tuple(found)
 

@@ -13,6 +13,7 @@ from graphprune.bind import Axes, DoesNotFit, bind, sizes_of
 from graphprune.bodies import enter
 from graphprune.grouping import Marks, groups
 from graphprune.ir import body_constants, captured, constants, label, shape_of, subgraphs
+from graphprune.kernels import lacking
 from graphprune.notation import NotationError, Rule, parse
 from graphprune.shapes import Shapes, Sizes, infer
 from graphprune.solution import Applied, Solution, everywhere
@@ -137,6 +138,7 @@ def _apply(node: gs.Node, walk: _Walk) -> Applied:
     reason = "" if row else rules.why_pinned(node, walk.graph)
     if any(subgraphs(node)):
         try:
+            _demand_kernels(node, walk.graph)
             applied = enter(
                 site,
                 inputs,
@@ -166,6 +168,13 @@ def _apply(node: gs.Node, walk: _Walk) -> Applied:
         _pin(walk, axes, f"{label(node)} pins it: {reason}")
     _register(node, applied, walk)
     return applied
+
+
+def _demand_kernels(node: gs.Node, graph: gs.Graph) -> None:
+    """Raise `Unruly` where the bodies of a node cannot be run: what was cut in them could not be proved."""
+    for body in subgraphs(node):
+        for name in lacking(graph, body.nodes):
+            raise rules.Unruly(f"its body has {name}, which ONNX Runtime does not have")
 
 
 def _pin_captured(node: gs.Node, walk: _Walk) -> None:
