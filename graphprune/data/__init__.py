@@ -150,7 +150,7 @@ def open_data(
         raise Usage(f"{samples} samples are none", "give at least 1")
     if text == "random":
         found = draw(graph, layout, sizes, samples, seed)
-        shapes = ", ".join(f"{name}:{written(shape)}" for name, shape in found.shapes.items())
+        shapes = ", ".join(f"{name}:{written(shape)}" for name, shape in found.run.sizes.items())
         log.warning("random data (%s) says little about the real inputs; name real ones with --data", shapes)
         return Data(layout, found, np.arange(found.count), None)
     if is_code(text):

@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from graphprune.data.batches import Chunk
 from graphprune.data.hash import hash_text
 from graphprune.data.layout import Layout
-from graphprune.feeds import Sizes, random_feeds, shapes_to_try
+from graphprune.feeds import Run, Sizes, at, plan
+from graphprune.feeds import draw as draw_run
+from graphprune.symbols.facts import Given, facts
 
 COUNT = 64
 """How many samples there are where no number is asked for."""
+_LEAST = 16
+"""The least size of open dimensions: a sample should hold several places."""
 
 
 @dataclass(frozen=True)
@@ -23,20 +27,19 @@ class Random:
     """Samples drawn one by one: sample i depends on `seed` and i alone, not on the size of batches."""
 
     layout: Layout
-    graph: gs.Graph
-    shapes: Mapping[str, Sizes]
+    run: Run
     count: int
     seed: int
 
     def digest(self) -> str:
         """A hash of what the samples are drawn from."""
-        return hash_text("random", self.seed, *sorted(self.shapes.items()))
+        return hash_text("random", self.seed, *sorted(self.run.sizes.items()))
 
     def chunks(self, size: int, chosen: NDArray[np.int64]) -> Iterator[Chunk]:
         """Draw the samples with these ascending numbers."""
         for number in chosen.tolist():
             seed = int(np.random.SeedSequence((self.seed, number)).generate_state(1, np.uint64)[0])
-            feeds = random_feeds(self.graph, self.shapes, seed)
+            feeds = draw_run(self.run, seed=seed)
             if not self.layout.shared:
                 feeds = {name: array[None] for name, array in feeds.items()}
             yield Chunk(feeds, None, 1)
@@ -45,14 +48,19 @@ class Random:
 def draw(
     graph: gs.Graph, layout: Layout, sizes: Mapping[str, Sizes] | None, count: int | None, seed: int
 ) -> Random:
-    """Return `count` random samples in the first shapes that may suit the model, or in `sizes`.
+    """Return `count` random samples in sizes that fit together, or in `sizes`.
 
     A model that takes a fixed number at a time gets at least one batch, and full ones.
+
+    Raises:
+        Refused: no sizes are found.
     """
-    shapes = next(shapes_to_try(graph, sizes))
+    said = Given(shapes=sizes or {})
+    known = facts(graph, said)
+    run = plan(graph, known, given=said, least=_LEAST).runs[0]
     if layout.shared:
-        shapes = {name: (1, *shape[1:]) for name, shape in shapes.items()}
+        run = at(graph, known, {name: (1, *shape[1:]) for name, shape in run.sizes.items()})
     count = COUNT if count is None else count
     if layout.fixed:
         count = -(-count // layout.fixed) * layout.fixed
-    return Random(layout, graph, shapes, count, seed)
+    return Random(layout, run, count, seed)

@@ -150,6 +150,11 @@ class Outlook:
             for each, entries in self.facts.value_symbols.items()
             if self.roles[each].kind == "length"
         }
+        values |= {
+            each: np.full(sizes[each], value(role.value), role.dtype)
+            for each, role in self.roles.items()
+            if role.value is not None
+        }
         limits = {
             each: value(role.limit)
             for each, role in self.roles.items()

@@ -219,7 +219,7 @@ class _Aim:
         wanted: what should have which value.
         ladders: sizes for single symbols where others than the usual are wanted.
         accepts: whether it is what is looked for at these values of all symbols.
-        must: whether it is said where it cannot be had.
+        must: whether it is searched for thoroughly, and said where it cannot be had.
         why: what is said of it where it would cost too much.
     """
 
@@ -388,7 +388,7 @@ def _cheapest(outlook: Outlook, aim: _Aim, budget: int) -> Assignment | LeftOut:
     """Return the sizes for an aim that leave least without influence, the cheapest of those."""
     ladders = _ladders(outlook, aim)
     over: tuple[int, Assignment] | None = None
-    for equations, assignments in feasible(outlook.constraints, aim.wanted, ladders):
+    for equations, assignments in feasible(outlook.constraints, aim.wanted, ladders, thorough=aim.must):
         best: tuple[int, Assignment] | None = None
         for scored, assignment in enumerate(assignments):
             if not aim.accepts(outlook.constraints.whole(assignment)):
@@ -449,7 +449,9 @@ def _others(outlook: Outlook, aim: _Aim, found: Assignment, budget: int) -> Call
 
     def make() -> Iterator[Run]:
         first = True
-        for _, assignments in feasible(outlook.constraints, aim.wanted, _ladders(outlook, aim)):
+        for _, assignments in feasible(
+            outlook.constraints, aim.wanted, _ladders(outlook, aim), thorough=aim.must
+        ):
             largest = max(found.values()) if first else 0
             for assignment in assignments:
                 if outlook.peak(assignment) > budget:

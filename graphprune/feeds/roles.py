@@ -32,6 +32,7 @@ class Role:
         limit: ids and positions stay below it.
         candidates: the values that decide a branch either way.
         past: the axis along which a cache holds what came before; None where it is no cache.
+        value: what every entry of a length must be.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Role:
     limit: Expr | None = None
     candidates: tuple[int | float | bool, ...] = ()
     past: int | None = None
+    value: Expr | None = None
 
 
 def roles(graph: gs.Graph, facts: Facts, edges: Flow | None = None) -> dict[str, Role]:
@@ -52,8 +54,9 @@ def roles(graph: gs.Graph, facts: Facts, edges: Flow | None = None) -> dict[str,
         past = _past_axis(tensor, reached[tensor.name].copied, facts, edges)
         candidates = _branches(tensor, edges, dtype)
         limit = _limit(tensor, facts, edges)
-        kind = _kind(tensor, dtype, facts, edges, limit, bool(candidates))
-        found[tensor.name] = Role(tensor.name, dtype, kind, limit, candidates, past)
+        value = _length(tensor, facts, edges)
+        kind = "length" if value is not None else _kind(tensor, dtype, facts, edges, limit, bool(candidates))
+        found[tensor.name] = Role(tensor.name, dtype, kind, limit, candidates, past, value)
     return found
 
 
@@ -75,10 +78,10 @@ def _kind(
     name = tensor.name.lower()
     if dtype.kind in "OSU":
         return "text"
-    if tensor.name in facts.value_symbols:
-        return "branch" if decides else "length"
     if decides:
         return "branch"
+    if _sizes_follow(tensor.name, facts):
+        return "length"
     first = frozenset(_first_readers(tensor, edges))
     if dtype.kind == "b":
         return "mask" if rank > 1 or "mask" in name else "bool"
@@ -93,6 +96,18 @@ def _kind(
     if limit is not None:
         return "ids"
     return "mask" if rank > 1 and first & _ASKED_OF_MASKS else "whole"
+
+
+def _sizes_follow(name: str, facts: Facts) -> bool:
+    """Whether the entries of an input are sizes, or follow from sizes."""
+    entries = facts.value_symbols.get(name, ())
+    if any(
+        entry.is_number or not all(each.startswith("val:") for each in entry.symbols) for entry in entries
+    ):
+        return True
+    own = {each for entry in entries for each in entry.symbols}
+    asked = (*(size for shape in facts.shapes.values() for size in shape), *facts.pending)
+    return bool(own) and any(own & size.symbols for size in asked if not size.is_number)
 
 
 _ASKED_OF_MASKS = frozenset(
@@ -272,6 +287,20 @@ def _branches(tensor: gs.Tensor, edges: Flow, dtype: np.dtype[np.generic]) -> tu
     if dtype.kind in "iu":
         return tuple(dict.fromkeys(int(value) for value in values if value >= 0 or dtype.kind == "i"))
     return tuple(dict.fromkeys(values))
+
+
+def _length(tensor: gs.Tensor, facts: Facts, edges: Flow) -> Expr | None:
+    """Return how far attention reads the cache of each sample, where an input says that."""
+    seen, todo = {id(tensor)}, [tensor]
+    while todo:
+        each = todo.pop()
+        for edge in edges.get(id(each), ()):
+            if edge.node is not None and edge.node.op == "GroupQueryAttention" and edge.slot == 5:
+                return facts.tops.get(each.name)
+            fresh = [target for target in edge.targets if _is_carried(edge) and id(target) not in seen]
+            seen.update(map(id, fresh))
+            todo += fresh
+    return None
 
 
 def _past_axis(tensor: gs.Variable, copied: frozenset[str], facts: Facts, edges: Flow) -> int | None:

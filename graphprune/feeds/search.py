@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from heapq import heappop, heappush
 
-from graphprune.symbols.expression import Expr, number, symbol
+from graphprune.symbols.expression import Atom, Expr, symbol
 from graphprune.symbols.facts import Facts
 
 Assignment = dict[str, int]
@@ -25,7 +25,7 @@ _RISING = {
 }
 LADDER: tuple[int, ...] = (*sorted(_RISING), 2, 1)
 """Sizes for what nothing else is known of: from small to large, and those at which little is seen last."""
-TRIES = 6000
+TRIES, FEW_TRIES = 3000, 300
 _DATA = 4
 """What stands for a size that depends on data."""
 
@@ -100,46 +100,59 @@ class Constraints:
         return True
 
 
-def solved(
-    constraints: Constraints, equations: Iterable[tuple[Expr, int]], climbing: Mapping[str, int]
-) -> Assignment | None:
+Equations = Sequence[tuple[Expr, int]]
+
+
+def solved(constraints: Constraints, equations: Equations, climbing: Mapping[str, int]) -> Assignment | None:
     """Return what equations make of symbols, `climbing` for what they leave open; None where they clash."""
-    left = list(equations)
     found: Assignment = {}
-    order = [name for name in constraints.free if name in climbing]
-    while True:
-        left = [each for each in left if not _solve(each, found)]
-        if any(not _substituted(expr, found).symbols for expr, _ in left):
+    left = _propagate(equations, found)
+    for name in constraints.free:
+        if left is None:
             return None
-        rest = [name for name in order if name not in found]
-        if not rest:
-            break
-        found[rest[0]] = climbing[rest[0]]
-    if left or any(value < 0 for value in found.values()):
+        if name in climbing and name not in found:
+            found[name] = climbing[name]
+            left = _propagate(left, found)
+    if left or left is None or any(value < 0 for value in found.values()):
         return None
     return found if all(name in found for name in constraints.free) else None
 
 
-def _substituted(expr: Expr, known: Mapping[str, int]) -> Expr:
-    return expr.substitute({name: number(value) for name, value in known.items() if name in expr.symbols})
+def _propagate(equations: Equations, found: Assignment) -> Equations | None:
+    """Solve equations of one unknown one by one, into `found`; return the others, None for a clash."""
+    while True:
+        left: list[tuple[Expr, int]] = []
+        known = len(found)
+        for expr, value in equations:
+            unknown = [name for name in expr.symbols if name not in found]
+            if not unknown:
+                if expr.value(found) != value:
+                    return None
+            elif len(unknown) > 1 or not _is_linear(expr, unknown[0]):
+                left.append((expr, value))
+            else:
+                rest = value - expr.value({**found, unknown[0]: 0})
+                factor = expr.value({**found, unknown[0]: 1}) - value + rest
+                if not factor or rest % factor:
+                    return None
+                found[unknown[0]] = rest // factor
+        if len(found) == known:
+            return left
+        equations = left
 
 
-def _solve(equation: tuple[Expr, int], found: Assignment) -> bool:
-    """Solve an equation for its one unknown symbol; whether it holds then."""
-    expr, value = equation
-    rest = _substituted(expr, found) - value
-    if rest.is_number:
-        return rest.as_int() == 0
-    if len(rest.symbols) != 1:
-        return False
-    (name,) = rest.symbols
-    if set(rest.terms) - {(), (name,)}:
-        return False
-    factor, constant = rest.terms[(name,)], rest.terms.get((), 0)
-    if constant % factor:
-        return False
-    found[name] = -constant // factor
-    return True
+@lru_cache(maxsize=4096)
+def _is_linear(expr: Expr, name: str) -> bool:
+    """Whether a symbol occurs in an expression as a plain factor, once in a product."""
+    return all(
+        monomial.count(name) < 2
+        and not any(name in part.symbols for atom in monomial for part in _parts(atom))
+        for monomial in expr.terms
+    )
+
+
+def _parts(atom: Atom) -> tuple[Expr, ...]:
+    return () if isinstance(atom, str) else (atom.left, atom.right)
 
 
 def combinations(wanted: Wanted) -> Iterator[tuple[tuple[Expr, int], ...]]:
@@ -173,15 +186,13 @@ class Ladders:
         return max((len(steps) for steps in self.steps.values()), default=1)
 
 
-Equations = tuple[tuple[Expr, int], ...]
-
-
 def feasible(
-    constraints: Constraints, wanted: Wanted, ladders: Ladders
+    constraints: Constraints, wanted: Wanted, ladders: Ladders, *, thorough: bool = True
 ) -> Iterator[tuple[Equations, Iterator[Assignment]]]:
     """Yield the choices of `wanted` with the assignments of each that meet `constraints`.
 
-    Symbols that a choice leaves open climb together; where that finds nothing at all, each by itself.
+    Symbols that a choice leaves open climb together; where that finds nothing at all and the search is to be
+    thorough, each by itself.
     """
     tries, found = 0, False
 
@@ -195,14 +206,16 @@ def feasible(
 
     for equations in combinations(wanted):
         yield equations, climb(equations)
-        if tries > TRIES:
+        if tries > (TRIES if thorough else FEW_TRIES):
             break
-    if not found:
+    if not found and thorough:
         yield (), _apart(constraints, wanted, ladders)
 
 
 def _climb(constraints: Constraints, equations: Equations, ladders: Ladders) -> Iterator[Assignment | None]:
     last: Assignment | None = None
+    if _propagate(equations, {}) is None:
+        return
     for step in range(ladders.height):
         assignment = solved(constraints, equations, ladders.at(step))
         if assignment is not None and assignment == last:

@@ -10,14 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import Negative, Refused, Usage
-from graphprune.feeds import Feeds, Sizes, inputs_of, random_feeds, shapes_to_try
+from graphprune.feeds import Feeds, Sizes, draw, inputs_of, plan
 from graphprune.fitting.calibration import Calibration
 from graphprune.metrics.scores import class_axis
 from graphprune.model import Model
 from graphprune.runtime import run, session
+from graphprune.symbols.facts import Given, facts
 
 JUDGED = 256
 """Samples of calibration data that the outputs are compared on."""
+_LEAST = 16
+"""The least size of open dimensions of random inputs."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +54,19 @@ def inputs_for(
     """
     if calibration is not None:
         return list(calibration.held_out(JUDGED))
-    refusal = Refused("the model has no inputs to try", "give calibration data")
+    said = Given(shapes=sizes or {})
+    feeding = plan(model.graph, facts(model.graph, said), given=said, least=_LEAST)
+    refusals: list[Refused] = []
     with session(model) as opened:
-        for shape in shapes_to_try(model.graph, sizes):
-            feeds = random_feeds(model.graph, shape, seed)
+        for planned in feeding.runs:
+            feeds = draw(planned, seed=seed)
             try:
                 run(opened, feeds)
             except Refused as error:
-                refusal = error
+                refusals.append(error)
                 continue
-            return [feeds, random_feeds(model.graph, shape, seed + 1)]
-    raise refusal
+            return [feeds, draw(planned, seed=seed + 1)]
+    raise refusals[0]
 
 
 def outcome(model: Model, candidate: Model, batches: Sequence[Feeds]) -> Outcome:

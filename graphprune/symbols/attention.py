@@ -108,6 +108,8 @@ def _grouped_query(walk: Walk, node: gs.Node) -> Shapes:
         size = new if total is None else total
     elif walk.system.reduced(past[2]).is_number and total is not None:
         size = maximum(past[2], total)
+        walk.below(total, node, 3, 2)
+        walk.system.one_of(batch - ONE, new - ONE, total - new)
     else:
         size = past[2] + new
         walk.system.one_of(batch - ONE, new - ONE, past[2])

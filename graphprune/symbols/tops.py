@@ -100,6 +100,7 @@ def _count(walk: Walk, node: gs.Node) -> Top | None:
     one = walk.top(node, 0)
     if not axis or not shape or not axis[0].is_number or (one is not None and one != (number(1),)):
         return None
+    walk.tops.setdefault(node.inputs[0].name, (number(1),))  # the count is often masked by what it counts
     return (shape[axis[0].as_int()],)
 
 
