@@ -13,6 +13,7 @@ Nothing heavy is imported before a name is used.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -91,3 +92,6 @@ class _Package(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+
+# Nothing leaves the machine: ONNX Runtime reads this when it is imported, wherever that is.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

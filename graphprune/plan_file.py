@@ -7,18 +7,17 @@ from pathlib import Path
 
 from graphprune.errors import Environment, Usage
 from graphprune.plan import Plan
-
-LARGEST = 1 << 30
-"""Bytes; a plan that takes more is none."""
+from graphprune.text_file import LARGEST, bounded
 
 
 def read_plan(path: str | Path) -> Plan:
     """The plan in a file; raises `Usage` where there is none."""
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(LARGEST)
+        data = bounded(path, LARGEST)
     except OSError as error:
         raise Usage(f"plan {path} cannot be read: {error.strerror}", "see that the path is right") from error
+    if len(data) > LARGEST:
+        raise Usage(f"plan {path} is larger than 256 MB", "give a file that --plan-only has written")
     try:
         return Plan.from_json(data.decode())
     except (UnicodeDecodeError, RecursionError) as error:

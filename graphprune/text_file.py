@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from graphprune.errors import Environment, Refused, Usage
 
-LARGEST = 1 << 30
+LARGEST = 1 << 28
 """Bytes; a result that takes more is none."""
 
 
@@ -23,6 +24,20 @@ def write_text(text: str, path: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
+def bounded(path: Path | str, largest: int) -> bytes:
+    """Return what a file or a pipe holds, one byte more than `largest` at the most.
+
+    Raises:
+        Usage: it is a device, which may have no end.
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        kind = os.fstat(file.fileno()).st_mode
+        if stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
+            raise Usage(f"'{path}' is a device", "name a file")
+        return file.read(largest + 1)
+
+
 def read_bytes(path: Path | str, largest: int, folder: str = "") -> bytes:
     """Return what a file holds, one byte more than `largest` at the most.
 
@@ -36,8 +51,7 @@ def read_bytes(path: Path | str, largest: int, folder: str = "") -> bytes:
         Environment: it cannot be read.
     """
     try:
-        with Path(path).open("rb") as file:
-            return file.read(largest + 1)
+        return bounded(path, largest)
     except (FileNotFoundError, NotADirectoryError) as error:
         hint = "no file matches it" if set(str(path)) & set("*?[") else "check the path"
         raise Usage(f"no such file: '{path}'", hint) from error
@@ -48,7 +62,7 @@ def read_bytes(path: Path | str, largest: int, folder: str = "") -> bytes:
 
 
 def read_text(path: Path | str, hint: str) -> str:
-    """Return the text in a file of at most 1 GB.
+    """Return the text in a file of at most 256 MB.
 
     Args:
         path: the file.
@@ -61,7 +75,7 @@ def read_text(path: Path | str, hint: str) -> str:
     """
     data = read_bytes(path, LARGEST)
     if len(data) > LARGEST:
-        raise Refused(f"'{path}': it is larger than 1 GB", hint)
+        raise Refused(f"'{path}': it is larger than 256 MB", hint)
     try:
         return data.decode()
     except UnicodeDecodeError as error:

@@ -11,7 +11,6 @@ import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 from onnx import GraphProto, ValueInfoProto
-from onnxruntime import InferenceSession
 
 from graphprune.around import Around, Drawn, pair
 from graphprune.checks import Check, Verification, difference, limit_of
@@ -23,7 +22,7 @@ from graphprune.intake import check_operators
 from graphprune.model import Model, outline
 from graphprune.precision.smooth import rounding, smoothed
 from graphprune.probes import expose, probes
-from graphprune.runtime import run, session
+from graphprune.runtime import Opened, run, session
 from graphprune.shapes import Shapes, infer
 from graphprune.twin import twin
 
@@ -172,7 +171,7 @@ def _stay(
     return full
 
 
-def _open(model: Model, stack: ExitStack) -> InferenceSession:
+def _open(model: Model, stack: ExitStack) -> Opened:
     """Open the second model, after the first was opened."""
     try:
         return stack.enter_context(session(model))
@@ -182,7 +181,7 @@ def _open(model: Model, stack: ExitStack) -> InferenceSession:
         ) from error
 
 
-def _rerun(opened: InferenceSession, feeds: Feeds, holes: Around | None) -> list[NDArray[Any]]:
+def _rerun(opened: Opened, feeds: Feeds, holes: Around | None) -> list[NDArray[Any]]:
     """Run the second model on inputs that the first took; that it cannot is an answer, not a refusal."""
     try:
         return run(opened, holes.second(feeds) if holes else feeds)

@@ -21,7 +21,9 @@ from graphprune.errors import Environment, Refused
 from graphprune.feeds import Feeds
 from graphprune.model import Model
 from graphprune.processors import processor_name, usable
-from graphprune.runtime.sessions import ORT_ERRORS, first_line, serialised
+from graphprune.runtime.child import ORT_ERRORS, first_line, tensor_of
+from graphprune.runtime.placing import serialised
+from graphprune.runtime.sessions import array_of
 
 _ERRORS: tuple[type[Exception], ...] = (*ORT_ERRORS, RuntimeError)
 """What ONNX Runtime raises; where memory is bound, no error of its own."""
@@ -164,9 +166,7 @@ def _value(array: NDArray[Any], where: str, gpu: int) -> ort.OrtValue:
 
 
 def _arrays(values: Sequence[ort.OrtValue]) -> list[NDArray[Any]]:
-    from graphprune.runtime.sessions import read
-
-    return [read(value) for value in values]
+    return [array_of(tensor_of(value)) for value in values]
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import IO
 import msgspec
 
 from graphprune.engines.job import Done, Event, Failed, Job, Progress, Said
+from graphprune.own_process import command, environment
 
 _LOG = logging.getLogger("graphprune.engines")
 _READER = msgspec.json.Decoder(Event)
@@ -33,10 +33,9 @@ def run(job: Job, folder: Path, gpu: int, tell: Callable[[int, int], None]) -> D
     """
     request = folder / "job.json"
     request.write_bytes(msgspec.json.encode(job))
-    command = [sys.executable, "-P", "-m", "graphprune.engines.worker", str(request)]
     with tempfile.TemporaryFile() as printed:
         with subprocess.Popen(
-            command,
+            command("graphprune.engines.worker", str(request)),
             stdin=DEVNULL,
             stdout=PIPE,
             stderr=printed,
@@ -73,7 +72,7 @@ def _listen(lines: IO[bytes], tell: Callable[[int, int], None]) -> Done | Failed
 
 def _environment(gpu: int) -> dict[str, str]:
     """Our environment, with the packages that we see, and GPU `gpu` as the only one."""
-    found = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    found = environment()
     listed = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     if listed or gpu:
         found["CUDA_VISIBLE_DEVICES"] = listed[gpu] if gpu < len(listed) else str(gpu)

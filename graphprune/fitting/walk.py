@@ -13,7 +13,6 @@ from typing import Any
 
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
-from onnxruntime import InferenceSession
 
 from graphprune.errors import Refused
 from graphprune.feeds import Feeds
@@ -22,7 +21,7 @@ from graphprune.fitting.spool import Item, Spool
 from graphprune.fitting.stage import Stages
 from graphprune.model import Model
 from graphprune.progress import Tell
-from graphprune.runtime import run, session
+from graphprune.runtime import Opened, run, session
 
 MEMORY = 1 << 29
 """Bytes of tensors that are kept in memory; what exceeds them goes to disk."""
@@ -155,7 +154,7 @@ class Walk:
         self._held.update(zip(keep, results, strict=True))
         self._forget(self._readers.ran(nodes))
 
-    def _results(self, opened: InferenceSession, given: Sequence[str], outputs: int) -> list[list[Item]]:
+    def _results(self, opened: Opened, given: Sequence[str], outputs: int) -> list[list[Item]]:
         results: list[list[Item]] = [[] for _ in range(outputs)]
         for batch in range(self.count):
             values = run(opened, {name: self.value(name, batch) for name in given})

@@ -82,6 +82,8 @@ def places(
             continue  # numbers of sizes and positions: exact in float32, and no work to speak of
         kinds = signature(node, declared)
         reason = _reason(node, kinds, block, beyond or {})
+        if not reason and element == TensorProto.FLOAT16 and _crashes(node):
+            reason = "ONNX Runtime crashes on it in front of a MatMul in float16"
         if not reason:
             assert kinds is not None
             place = _place(node, kinds, types, element)
@@ -108,6 +110,27 @@ def _reason(node: gs.Node, kinds: Signature | None, block: Sequence[str], beyond
         if tensor.name in beyond:
             return beyond[tensor.name]
     return ""
+
+
+def _crashes(node: gs.Node) -> bool:
+    """Whether `node` moves the first axis behind all others but for at most one, and a MatMul reads that.
+
+    ONNX Runtime (1.32) fuses such a Transpose into the MatMul and then looks for a kernel that is not
+    there in float16. Where the Transpose is between Casts it does not.
+    """
+    perm = list(node.attrs.get("perm") or ())
+    if node.op != "Transpose" or not is_default_domain(node) or len(perm) < 3:
+        return False
+    if [axis for axis in perm if axis] != list(range(1, len(perm))) or 0 not in perm[-2:]:
+        return False
+    readers = list(node.outputs[0].outputs)
+    while any(reader.op == "Identity" for reader in readers):
+        readers = [
+            after
+            for reader in readers
+            for after in (reader.outputs[0].outputs if reader.op == "Identity" else [reader])
+        ]
+    return any(reader.op == "MatMul" for reader in readers)
 
 
 def _place(node: gs.Node, kinds: Signature, types: Mapping[str, int], element: int) -> Place:

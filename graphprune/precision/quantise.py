@@ -28,7 +28,7 @@ from graphprune.errors import Refused, Usage
 from graphprune.feeds import Feeds
 from graphprune.ir import body_constants, constants
 from graphprune.model import Model, from_proto, save
-from graphprune.runtime.sessions import ORT_ERRORS, first_line
+from graphprune.runtime.child import ORT_ERRORS, first_line
 from graphprune.weights import stored
 
 Method = Literal["minmax", "percentile"]

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import onnx_graphsurgeon as gs
-from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from graphprune import elements
 from graphprune.shapes import infer
@@ -93,6 +92,8 @@ def _number(tensor: gs.Tensor) -> int:
 @functools.cache
 def _schemas() -> dict[tuple[str, str], list[tuple[int, Signature]]]:
     """Return the versions of every operator that ONNX Runtime knows, oldest first."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
     found: dict[tuple[str, str], list[tuple[int, Signature]]] = {}
     for schema in state.get_all_operator_schema():
         allowed = {c.type_param_str: frozenset(c.allowed_type_strs) for c in schema.type_constraints}

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graphprune.runtime.sessions import run, session
+    from graphprune.runtime.sessions import Opened, run, session
 
-__all__ = ["run", "session"]
+__all__ = ["Opened", "run", "session"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,164 +1,212 @@
-"""ONNX Runtime sessions, as the proofs need them: on the CPU, with every graph optimisation off."""
+"""Sessions of ONNX Runtime on the CPU, in a process of their own: for proofs with every optimisation off."""
 
 from __future__ import annotations
 
-import ctypes
-import tempfile
+import itertools
 from collections.abc import Generator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
-from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from graphprune import elements
-from graphprune.custom_ops import register
-from graphprune.errors import Environment, Refused
+from graphprune.custom_ops import libraries
+from graphprune.errors import Environment, GraphpruneError, Refused
 from graphprune.feeds import Feeds
-from graphprune.ir import constants, listed
-from graphprune.model import Model, save, to_proto
-from graphprune.precision.widen import is_bfloat16, widened
-from graphprune.weights import stored
+from graphprune.model import Model
+from graphprune.runtime.placing import Placed, placed
+from graphprune.runtime.process import PROCESS, available
+from graphprune.runtime.wire import Frame, Tensor
+from graphprune.weights import packed
 
-_IN_MEMORY = 1_500_000_000
+_NUMBERS = itertools.count()
+_LEAST, _MOST = 60.0, 3600.0
+"""Seconds that a request may take, whatever the model."""
+_OPENED = 1e7
+"""Bytes of weights, or tenths of nodes, that are surely opened in a second."""
+_AT_LEAST = 1000
+"""Inputs are taken to have so many elements more: some models make much of little."""
+_WORKED = 1e9
+"""Weights times elements of inputs that are surely worked through in a second."""
+
+
+class NoKernel(Refused):
+    """ONNX Runtime knows the operator, and not for these types."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of a session: its type as ONNX Runtime writes it, and its shape."""
+
+    name: str
+    type: str
+    shape: tuple[int | str | None, ...]
+
+
+class Opened:
+    """An open session. It outlives the process that it is opened in: in a new one it is opened again."""
+
+    def __init__(self, what: str, model: Placed, optimised: bool) -> None:
+        self._what, self._model, self._optimised = what, model, optimised
+        self._libraries = libraries()
+        self._id = next(_NUMBERS)
+        self._process = -1
+        self.inputs: tuple[Port, ...] = ()
+        self.outputs: tuple[Port, ...] = ()
+        self._open()
+
+    def get_inputs(self) -> tuple[Port, ...]:
+        """Return the inputs, as ONNX Runtime's own sessions do."""
+        return self.inputs
+
+    def get_outputs(self) -> tuple[Port, ...]:
+        """Return the outputs, as ONNX Runtime's own sessions do."""
+        return self.outputs
+
+    def run(self, feeds: Feeds, seconds: float | None = None) -> list[NDArray[Any]]:
+        """Run the model on `feeds`, for `seconds` at most; `run` says what it returns and raises."""
+        PROCESS.start()
+        if self._process != PROCESS.number:
+            self._open()
+        given = {name: _tensor(np.asarray(array)) for name, array in feeds.items()}
+        if seconds is None:
+            size = sum(elements.count(tensor.dims) for tensor in given.values())
+            work = self._model.weights * (_AT_LEAST + size)
+            seconds = min(_MOST, _LEAST + work / _WORKED)
+        answer = PROCESS.ask(
+            {"do": "run", "session": self._id, "names": list(given)},
+            list(given.values()),
+            seconds=seconds,
+            what=self._what,
+        )
+        _check(answer, "the model cannot be run", "give sizes that it accepts with --shape")
+        return [array_of(tensor) for tensor in answer.tensors]
+
+    def close(self) -> None:
+        """Close the session, where its process still lives."""
+        if self._process == PROCESS.number:
+            with suppress(GraphpruneError):
+                PROCESS.ask({"do": "close", "session": self._id}, seconds=_MOST, what=self._what)
+
+    def _open(self) -> None:
+        model = self._model
+        answer = PROCESS.ask(
+            {
+                "do": "open",
+                "session": self._id,
+                "optimised": self._optimised,
+                "libraries": self._libraries,
+                "weights": model.places,
+                "path": model.path,
+            },
+            [Tensor(int(TensorProto.UINT8), (len(model.proto),), np.frombuffer(model.proto, np.uint8))],
+            seconds=min(_MOST, _LEAST + (model.bytes + model.nodes * _OPENED / 10) / _OPENED),
+            what=self._what,
+            file=model.spool,
+        )
+        _check(answer, "ONNX Runtime refuses the model", "check it with onnx.checker")
+        self.inputs, self.outputs = (
+            tuple(Port(port["name"], port["type"], tuple(port["shape"])) for port in answer.said[side])
+            for side in ("inputs", "outputs")
+        )
+        self._process = PROCESS.number
+
+
+def _check(answer: Frame, what: str, hint: str) -> None:
+    """Raise what an answer says that went wrong."""
+    failed, text = answer.said.get("failed"), answer.said.get("text", "")
+    if failed is None:
+        return
+    if failed == "memory":
+        free = available()
+        amount = f" ({free / 1e9:.1f} GB are free)" if free else ""
+        raise Environment(
+            f"memory ran out while ONNX Runtime worked on the model{amount}: {text}",
+            "use smaller shapes with --shape, or a machine with more memory",
+        )
+    if failed == "environment":
+        raise Environment(text, "build it for this version of ONNX Runtime and this machine")
+    if failed == "changed":
+        raise Refused(f"'{text}' has changed since the model was loaded", "load the model again")
+    kind: type[GraphpruneError] = NoKernel if failed == "not implemented" else Refused
+    raise kind(f"{what}: {text}", hint)
 
 
 @contextmanager
-def session(model: Model, *, optimised: bool = False) -> Generator[ort.InferenceSession]:
-    """Open `model` in ONNX Runtime on the CPU; large models go through a temporary file.
+def session(model: Model, *, optimised: bool = False) -> Generator[Opened]:
+    """Open `model` in ONNX Runtime on the CPU. Weights are mapped from their files, not copied.
 
     Operators on bfloat16 that it has no kernels for run in float32 and are rounded (`precision.widen`).
 
     Raises:
-        Refused: ONNX Runtime does not accept the model.
+        Refused: ONNX Runtime does not accept the model, or crashes on it, or comes to no end.
+        Environment: memory ran out.
     """
-    options = ort.SessionOptions()
-    register(options)
-    options.log_severity_level = 4
-    # Threads that spin between runs take the processor from what works on the results.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if not optimised:
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    with serialised(model) as source:
+    what = f"'{model.path.name}'" if model.path is not None else "the model"
+    with placed(model) as source:
         try:
-            opened = _opened(source, options)
-        except state.NotImplemented as error:
+            opened = Opened(what, source, optimised)
+        except NoKernel:
+            from graphprune.precision.widen import is_bfloat16
+
             if not is_bfloat16(model):
-                raise _refused(error) from error
+                raise
             opened = None
         if opened is not None:
-            yield opened
+            with _closing(opened):
+                yield opened
             return
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    with serialised(widened(model)) as source:
-        try:
-            opened = _opened(source, options)
-        except state.NotImplemented as error:
-            raise _refused(error) from error
-        yield opened
+    from graphprune.precision.widen import widened
 
-
-def _opened(source: bytes | str, options: ort.SessionOptions) -> ort.InferenceSession:
-    try:
-        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-    except state.NotImplemented:
-        raise
-    except ORT_ERRORS as error:
-        raise _refused(error) from error
-
-
-def _refused(error: Exception) -> Refused:
-    return Refused(f"ONNX Runtime refuses the model: {first_line(error)}", "check it with onnx.checker")
+    with placed(widened(model)) as source:
+        opened = Opened(what, source, False)
+        with _closing(opened):
+            yield opened
 
 
 @contextmanager
-def serialised(model: Model) -> Generator[bytes | str]:
-    """Yield a model as ONNX Runtime takes it: as bytes, or where it is large the path of a temporary file."""
-    if _weight_bytes(model) <= _IN_MEMORY:
-        yield to_proto(model).SerializeToString()
-        return
-    with tempfile.TemporaryDirectory(prefix="graphprune-") as folder:
-        path = str(Path(folder) / "model.onnx")
-        save(model, path)
-        yield path
+def _closing(opened: Opened) -> Generator[None]:
+    try:
+        yield
+    except Exception:
+        opened.close()
+        raise
+    opened.close()
 
 
-def _weight_bytes(model: Model) -> int:
-    return sum(int(stored(tensor).nbytes) for tensor in constants(model.graph))
-
-
-def first_line(error: Exception) -> str:
-    """Return what an error of ONNX Runtime says in its first line, up to 300 characters."""
-    return str(error).strip().splitlines()[0][:300]
-
-
-ORT_ERRORS: tuple[type[Exception], ...] = (
-    state.EPFail,
-    state.Fail,
-    state.InvalidArgument,
-    state.InvalidGraph,
-    state.InvalidProtobuf,
-    state.NoSuchFile,
-    state.NotImplemented,
-    state.RuntimeException,
-)
-"""What ONNX Runtime raises."""
-
-
-def run(opened: ort.InferenceSession, feeds: Feeds) -> list[NDArray[Any]]:
+def run(opened: Opened, feeds: Feeds, seconds: float | None = None) -> list[NDArray[Any]]:
     """Run a session on `feeds`; sequences of tensors are flattened.
 
+    `seconds` is how long it may take: by default 60, and more where there is more to do.
+
     Raises:
-        Refused: the model fails on these inputs.
+        Refused: the model fails on these inputs, crashes on them, or comes to no end.
         Environment: memory ran out.
     """
-    try:
-        results = _run_foreign(opened, feeds) if _has_foreign(opened, feeds) else opened.run(None, feeds)
-    except MemoryError as error:
-        raise Environment(
-            "memory ran out while the model was run", "use smaller shapes with --shape"
-        ) from error
-    except ORT_ERRORS as error:
-        raise Refused(
-            f"the model cannot be run: {first_line(error)}", "give sizes that it accepts with --shape"
-        ) from error
-    flat: list[NDArray[Any]] = []
-    for result in results:
-        flat += [np.asarray(item) for item in listed(result)]
-    return flat
+    return opened.run(feeds, seconds)
 
 
-_FOREIGN = frozenset(
-    f"tensor({elements.NAMES[number].lower()})"
-    for number, dtype in elements.DTYPES.items()
-    if not elements.is_numpys(dtype)
-)
+def _tensor(array: NDArray[Any]) -> Tensor:
+    """Return an array as ONNX stores it."""
+    element = elements.number_of(array.dtype)
+    dims = tuple(array.shape)
+    if element == TensorProto.STRING:
+        texts = (
+            text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else str(text)
+            for text in array.ravel().tolist()
+        )
+        return Tensor(element, dims, np.empty(0, np.uint8), tuple(texts))
+    return Tensor(element, dims, np.frombuffer(packed(array, element), np.uint8))
 
 
-def _has_foreign(opened: ort.InferenceSession, feeds: Feeds) -> bool:
-    """Whether a session takes or gives elements that numpy itself does not know (bfloat16, float8, int4)."""
-    given = any(not elements.is_numpys(array.dtype) for array in feeds.values())
-    return given or any(output.type in _FOREIGN for output in opened.get_outputs())
-
-
-def _run_foreign(opened: ort.InferenceSession, feeds: Feeds) -> list[NDArray[Any]]:
-    """Run a session through ONNX Runtime's own tensors: it makes no arrays of elements foreign to numpy."""
-    arrays = {name: np.asarray(array, order="C") for name, array in feeds.items()}
-    values = {
-        name: ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array, elements.number_of(array.dtype))
-        for name, array in arrays.items()
-    }
-    return [read(value) for value in opened.run_with_ort_values(None, values)]
-
-
-def read(value: ort.OrtValue) -> NDArray[Any]:
-    """Return a tensor of ONNX Runtime as an array, elements foreign to numpy included."""
-    if value.data_type() not in _FOREIGN:
-        return value.numpy()
-    element, sizes = value.element_type(), value.shape()
-    data = ctypes.string_at(value.data_ptr(), elements.stored_bytes(element, elements.count(sizes)))
-    return numpy_helper.to_array(TensorProto(data_type=element, dims=sizes, raw_data=data))
+def array_of(tensor: Tensor) -> NDArray[Any]:
+    """Return an array, free to be written into."""
+    if tensor.element == TensorProto.STRING:
+        return np.array(tensor.texts, dtype=object).reshape(tensor.dims)
+    if elements.is_packed(tensor.element):
+        proto = TensorProto(data_type=tensor.element, dims=tensor.dims, raw_data=tensor.data.tobytes())
+        return np.array(numpy_helper.to_array(proto))
+    return tensor.data.view(elements.DTYPES[tensor.element]).reshape(tensor.dims)
