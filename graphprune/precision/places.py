@@ -118,7 +118,7 @@ def _crashes(node: gs.Node) -> bool:
     ONNX Runtime (1.32) fuses such a Transpose into the MatMul and then looks for a kernel that is not
     there in float16. Where the Transpose is between Casts it does not.
     """
-    perm = list(node.attrs.get("perm") or ())
+    perm: list[int] = [int(axis) for axis in node.attrs.get("perm") or ()]
     if node.op != "Transpose" or not is_default_domain(node) or len(perm) < 3:
         return False
     if [axis for axis in perm if axis] != list(range(1, len(perm))) or 0 not in perm[-2:]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import IO, Any
 
-from graphprune.errors import Environment, Refused
+from graphprune.errors import Environment, GraphpruneError, Refused
 from graphprune.own_process import command, environment
 from graphprune.runtime import wire
 from graphprune.runtime.wire import Frame, Tensor
@@ -29,6 +29,12 @@ _LOG = logging.getLogger("graphprune.runtime")
 _START = 120.0
 """Seconds that the process may take to start, on a machine that has much else to do."""
 _KILLED = 9
+
+
+class Endless(GraphpruneError):
+    """ONNX Runtime came to no end on a model. Other inputs are not worth as much time again."""
+
+    code = Refused.code
 
 
 class Process:
@@ -62,7 +68,8 @@ class Process:
             file: an open file that goes along.
 
         Raises:
-            Refused: the child crashed, or did not answer in time.
+            Endless: the child did not answer in time.
+            Refused: it crashed.
             Environment: it was killed, or cannot be started, or memory ran out.
         """
         with self._lock:
@@ -76,7 +83,7 @@ class Process:
                 return answer
             except TimeoutError as error:
                 self.kill()
-                raise Refused(
+                raise Endless(
                     f"ONNX Runtime came to no end on {what} within {seconds:.0f} s",
                     "the model may be damaged; does it run elsewhere?",
                 ) from error

@@ -23,7 +23,7 @@ from graphprune.runtime.wire import Frame, Tensor
 from graphprune.weights import packed
 
 _NUMBERS = itertools.count()
-_LEAST, _MOST = 60.0, 3600.0
+_LEAST, _MOST = 45.0, 3600.0
 """Seconds that a request may take, whatever the model."""
 _OPENED = 1e7
 """Bytes of weights, or tenths of nodes, that are surely opened in a second."""
@@ -142,7 +142,8 @@ def session(model: Model, *, optimised: bool = False) -> Generator[Opened]:
     Operators on bfloat16 that it has no kernels for run in float32 and are rounded (`precision.widen`).
 
     Raises:
-        Refused: ONNX Runtime does not accept the model, or crashes on it, or comes to no end.
+        Refused: ONNX Runtime does not accept the model, or crashes on it.
+        Endless: it comes to no end.
         Environment: memory ran out.
     """
     what = f"'{model.path.name}'" if model.path is not None else "the model"
@@ -180,10 +181,11 @@ def _closing(opened: Opened) -> Generator[None]:
 def run(opened: Opened, feeds: Feeds, seconds: float | None = None) -> list[NDArray[Any]]:
     """Run a session on `feeds`; sequences of tensors are flattened.
 
-    `seconds` is how long it may take: by default 60, and more where there is more to do.
+    `seconds` is how long it may take: by default 45, and more where there is more to do.
 
     Raises:
-        Refused: the model fails on these inputs, crashes on them, or comes to no end.
+        Refused: the model fails on these inputs, or crashes on them.
+        Endless: it comes to no end.
         Environment: memory ran out.
     """
     return opened.run(feeds, seconds)

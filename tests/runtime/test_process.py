@@ -17,7 +17,7 @@ import pytest
 from graphprune.errors import Environment, Refused
 from graphprune.model import from_proto
 from graphprune.runtime import run, session
-from graphprune.runtime.process import PROCESS
+from graphprune.runtime.process import PROCESS, Endless
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -55,14 +55,14 @@ def gone(pid: int) -> bool:
 def test_a_model_that_comes_to_no_end_is_refused_when_its_time_is_over() -> None:
     with (
         session(from_proto(model(ENDLESS))) as opened,
-        pytest.raises(Refused, match="came to no end on the model within 1 s"),
+        pytest.raises(Endless, match="came to no end on the model within 1 s"),
     ):
         run(opened, {"x": X}, seconds=1)
 
 
 def test_a_session_outlives_the_process_that_it_was_opened_in() -> None:
     with session(from_proto(model(SUM))) as kept:
-        with session(from_proto(model(ENDLESS))) as opened, pytest.raises(Refused):
+        with session(from_proto(model(ENDLESS))) as opened, pytest.raises(Endless):
             run(opened, {"x": X}, seconds=0.5)
         assert run(kept, {"x": X})[0].tolist() == [2, 2]
 
@@ -115,7 +115,7 @@ import numpy as np, onnx
 from graphprune.cli import main
 from graphprune.model import from_proto
 from graphprune.runtime import run, session
-from graphprune.runtime.process import PROCESS
+from graphprune.runtime.process import PROCESS, Endless
 
 def command():
     with session(from_proto(onnx.parser.parse_model({ENDLESS!r}))) as opened:
