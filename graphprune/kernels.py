@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -49,6 +51,28 @@ def lacking(graph: gs.Graph, nodes: Iterable[gs.Node] | None = None) -> tuple[st
         inner = [name for body in subgraphs(node) for name in lacking(graph, body.nodes)]
         found |= dict.fromkeys(inner or ([] if runnable(node, graph) else [name_of(node)]))
     return tuple(found)
+
+
+@contextmanager
+def explained(graph: gs.Graph) -> Generator[None]:
+    """Say of a model that is refused which operators of its `graph` ONNX Runtime does not have, if any.
+
+    Raises:
+        Refused: what is refused inside, or with these operators as the reason.
+    """
+    try:
+        yield
+    except Refused as error:
+        missing = () if _asking.get() else lacking(graph)
+        if not missing:
+            raise
+        raise Refused(
+            f"ONNX Runtime has no {', '.join(missing)}, so that the model cannot be run as a whole",
+            "name a library that brings it with --custom-ops; prune without data, and verify, work around it",
+        ) from error
+
+
+_asking: ContextVar[bool] = ContextVar("whether ONNX Runtime is asked for one operator", default=False)
 
 
 def _key(node: gs.Node) -> tuple[str, str]:
@@ -101,11 +125,14 @@ def _session_opens(
         imports.append(helper.make_opsetid(domain, version))
     model = helper.make_model(helper.make_graph(nodes, "one", inputs, outputs), opset_imports=imports)
     model.ir_version = 10
+    token = _asking.set(True)
     try:
         with session(from_proto(model)):
             return True
     except Refused:
         return False
+    finally:
+        _asking.reset(token)
 
 
 def _element(tensor: gs.Tensor) -> int:

@@ -19,6 +19,7 @@ from graphprune.backends.ort_layers import layer_times
 from graphprune.custom_ops import register
 from graphprune.errors import Environment, Refused
 from graphprune.feeds import Feeds
+from graphprune.kernels import explained
 from graphprune.model import Model
 from graphprune.processors import processor_name, usable
 from graphprune.runtime.child import ORT_ERRORS, first_line, tensor_of
@@ -59,7 +60,9 @@ class Ort:
         """Load `model`; it falls back to running without a CUDA graph where that cannot be recorded."""
         self.device(setup)
         with serialised(model) as source:
-            yield self._open(source, feeds, setup)
+            with explained(model.graph):
+                opened = self._open(source, feeds, setup)
+            yield opened
 
     def _open(self, source: bytes | str, feeds: Feeds, setup: Setup) -> Session:
         graph = self.name == "ort:cuda" and setup.cuda_graph

@@ -20,10 +20,10 @@ from graphprune.model import Model
 from graphprune.model_hash import model_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from graphprune.checks import Verification
-    from graphprune.feeds import Sizes
+    from graphprune.feeds import Feeds, Sizes
     from graphprune.runs.run import Run
 
 _OUTPUT, _MODEL = ("--output", "output", "-o"), ("model", "MODEL")
@@ -48,11 +48,20 @@ def interface(original: Model, candidate: Model, sizes: Mapping[str, Sizes], see
 
 
 def _not_finite(original: Model, candidate: Model, sizes: Mapping[str, Sizes], seed: int) -> str:
+    from graphprune.around import Drawn, pair
     from graphprune.feeds import random_feeds, shapes_to_try
     from graphprune.runtime import run, session
+    from graphprune.shapes import infer
 
-    for number, shapes in enumerate(shapes_to_try(original.graph, sizes)):
-        feeds = random_feeds(original.graph, shapes, seed + number)
+    inputs: Iterable[Feeds] = (
+        random_feeds(original.graph, shapes, seed + number)
+        for number, shapes in enumerate(shapes_to_try(original.graph, sizes))
+    )
+    holes = pair(original, original, candidate, infer(original.graph).types)
+    if holes is not None:
+        inputs = Drawn(original.graph, holes, None, sizes, seed)
+        original, candidate = holes.left, holes.right
+    for feeds in inputs:
         with session(original) as opened:
             names = [output.name for output in opened.get_outputs()]
             try:

@@ -16,6 +16,7 @@ from graphprune import elements
 from graphprune.custom_ops import libraries
 from graphprune.errors import Environment, GraphpruneError, Refused
 from graphprune.feeds import Feeds
+from graphprune.kernels import explained
 from graphprune.model import Model
 from graphprune.runtime.placing import Placed, placed
 from graphprune.runtime.process import PROCESS, available
@@ -149,7 +150,8 @@ def session(model: Model, *, optimised: bool = False) -> Generator[Opened]:
     what = f"'{model.path.name}'" if model.path is not None else "the model"
     with placed(model) as source:
         try:
-            opened = Opened(what, source, optimised)
+            with explained(model.graph):
+                opened = Opened(what, source, optimised)
         except NoKernel:
             from graphprune.precision.widen import is_bfloat16
 
