@@ -221,7 +221,16 @@ def drawn(
             written, certain = _written(graph, found, known[number], sizes, guess)
             if certain and guess is not None:
                 continue
-            yield random_feeds(runs, {**shape, **written}, seed + number)
+            yield random_feeds(_shaped(runs, written), {**shape, **written}, seed + number)
+
+
+def _shaped(graph: gs.Graph, sizes: Mapping[str, Sizes]) -> gs.Graph:
+    """Return `graph` with these sizes of inputs declared: in the model itself they may be any."""
+    copy = duplicate(graph)
+    for tensor in copy.inputs:
+        if tensor.name in sizes and isinstance(tensor, gs.Variable):
+            tensor.shape = list(sizes[tensor.name])
+    return copy
 
 
 def _written(

@@ -51,13 +51,15 @@ def _shapes(walk: Walk, node: gs.Node) -> list[Shape | None]:
     count = len(node.outputs)
     if any(subgraphs(node)):
         return _of_bodies(walk, node)
+    # Others may call an operator of their own Split or Attention.
+    told = node.op in operators.TABLE and (is_default_domain(node) or node.domain == "com.microsoft")
     try:
-        rule = operators.TABLE.get(node.op)
+        rule = operators.TABLE[node.op] if told else None
         found = list(rule(walk, node)) if rule is not None else []
     except (TooLarge, ValueError, TypeError, LookupError, ZeroDivisionError, AttributeError):
         found = []
     found += [None] * (count - len(found))
-    if node.op not in operators.TABLE or node.op in operators.BY_ROW:
+    if not told or node.op in operators.BY_ROW:
         try:
             rowed = by_row(walk, node)
         except (TooLarge, ZeroDivisionError):
