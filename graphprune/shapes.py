@@ -29,6 +29,7 @@ from graphprune.ir import (
     names_are_apart,
     node_proto,
     read,
+    read_by_bodies,
     shape_of,
     subgraphs,
 )
@@ -160,7 +161,8 @@ def _infer_whole(graph: gs.Graph, shapes: Shapes) -> None:
             )
         )
     names: set[str] = {tensor.name for tensor in graph.inputs}
-    for tensor in constants(graph):
+    bodies = read_by_bodies(graph)
+    for tensor in [*constants(graph), *_body_constants(graph, bodies)]:
         if tensor.name in names:
             continue
         names.add(tensor.name)
@@ -177,7 +179,7 @@ def _infer_whole(graph: gs.Graph, shapes: Shapes) -> None:
         )
     outputs = [onnx.helper.make_empty_tensor_value_info(tensor.name) for tensor in graph.outputs]
     lean = onnx.helper.make_graph(
-        [node_proto(node) for node in graph.nodes if not any(subgraphs(node))],
+        [node_proto(node) for node in graph.nodes if not any(subgraphs(node)) or _handles_sequences(node)],
         "lean",
         inputs,
         outputs,
@@ -196,6 +198,20 @@ def _infer_whole(graph: gs.Graph, shapes: Shapes) -> None:
             shapes.types[info.name] = kind.elem_type
         if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
             shapes.sizes.setdefault(info.name, tuple(dim.dim_value for dim in kind.shape.dim))
+
+
+def _body_constants(graph: gs.Graph, names: set[str]) -> list[gs.Constant]:
+    return [
+        tensor
+        for tensor in (graph.tensors().values() if names else ())
+        if isinstance(tensor, gs.Constant) and tensor.name in names
+    ]
+
+
+def _handles_sequences(node: gs.Node) -> bool:
+    """Whether a body takes or gives something else than tensors, which only onnx's inference follows."""
+    ends = (tensor for body in subgraphs(node) for tensor in (*body.inputs, *body.outputs))
+    return any(isinstance(tensor, gs.Variable) and tensor.type != "tensor_type" for tensor in ends)
 
 
 def _walk(graph: gs.Graph, shapes: Shapes, derive: Derive | None) -> None:
