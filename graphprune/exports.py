@@ -6,6 +6,7 @@ inputs and outputs. Intermediate shapes (`value_info`) go: a cut makes them wron
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -205,11 +206,14 @@ class _Originals:
 def _owned(graph: gs.Graph, originals: _Originals, outer: Collection[int]) -> list[gs.Constant]:
     """Return the constants that `graph` itself must list, in the source's order, new ones last.
 
-    A constant that only bodies use belongs to the graph that listed it in the source, else to the body.
+    A constant that only bodies use belongs to the graph that listed it in the source, else to the innermost
+    graph around all of its users.
     """
     owned = {id(constant): constant for constant in _used(graph)}
-    for constant in _free_in_bodies(graph, originals):
-        if originals.lists(constant):
+    free = [list(_free(body, inner)) for body, inner in _bodies(graph, originals)]
+    users = Counter(key for body in free for key in {id(constant) for constant in body})
+    for constant in (constant for body in free for constant in body):
+        if originals.lists(constant) or users[id(constant)] > 1:
             owned.setdefault(id(constant), constant)
     rank = {name: i for i, name in enumerate([*originals.tensors, *sorted(originals.sparse)])}
     found = [constant for key, constant in owned.items() if key not in outer]
@@ -226,15 +230,19 @@ def _used(graph: gs.Graph) -> Iterator[gs.Constant]:
             yield tensor
 
 
-def _free_in_bodies(graph: gs.Graph, originals: _Originals) -> Iterator[gs.Constant]:
-    """Yield the constants that bodies in `graph` use and do not list themselves."""
+def _bodies(graph: gs.Graph, originals: _Originals) -> Iterator[tuple[gs.Graph, _Originals]]:
     for node in graph.nodes:
         for name, value in node.attrs.items():
             if isinstance(value, gs.Graph):
-                inner = originals.body(node, name)
-                for constant in (*_used(value), *_free_in_bodies(value, inner)):
-                    if not inner.lists(constant):
-                        yield constant
+                yield value, originals.body(node, name)
+
+
+def _free(graph: gs.Graph, originals: _Originals) -> Iterator[gs.Constant]:
+    """Yield the constants that a body uses, or one inside it, and that none of these lists."""
+    inside = (each for body, inner in _bodies(graph, originals) for each in _free(body, inner))
+    for constant in (*_used(graph), *inside):
+        if not originals.lists(constant):
+            yield constant
 
 
 def _value_info(tensor: gs.Tensor) -> ValueInfoProto:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnx_graphsurgeon as gs
 import onnxruntime as ort
 import pytest
-from onnx import GraphProto, ModelProto, helper, parser
+from onnx import GraphProto, ModelProto, helper, numpy_helper, parser
 
 from graphprune.aliases import resolve_aliases
+from graphprune.cost import cost
 from graphprune.cut import cut
 from graphprune.fold import fold
 from graphprune.intake import check_operators
@@ -18,7 +20,7 @@ from graphprune.solve import solve
 from graphprune.verify import verify
 from graphprune.weights import Weight, stored
 from tests.networks.fill import fill
-from tests.networks.solved import halved
+from tests.networks.solved import halved, initializers, solved
 
 BODIES = """<ir_version: 8, opset_import: ["" : 17]>
 g (float[2] x, bool p) => (float[2] y)
@@ -64,14 +66,15 @@ def test_bodies_keep_their_constants_and_read_those_outside() -> None:
         assert np.array_equal(_run(written, feeds)[0], _run(model, feeds)[0])
 
 
-def test_a_new_constant_in_two_bodies_is_listed_in_each() -> None:
+def test_a_new_constant_in_two_bodies_is_listed_around_both() -> None:
     found = from_proto(parser.parse_model(BODIES))
-    new = gs.Constant("new", np.float32([1, 1]))
+    new, own = gs.Constant("new", np.float32([1, 1])), gs.Constant("newer", np.float32([1, 1]))
     for name in ("then_branch", "else_branch"):
         found.graph.nodes[1].attrs[name].nodes[1].inputs[1] = new
+    found.graph.nodes[1].attrs["then_branch"].nodes[2].inputs[1] = own
     written = to_proto(found)
-    assert "new" not in _initializers(written.graph)
-    assert all("new" in _initializers(attribute.g) for attribute in written.graph.node[1].attribute)
+    assert _initializers(written.graph) == ["w", "only_inside", "new"]
+    assert [_initializers(attribute.g) for attribute in written.graph.node[1].attribute] == [["newer"], ["w"]]
     _run(written, {"x": np.float32([1, -1]), "p": np.array(True)})
 
 
@@ -136,3 +139,82 @@ def test_weights_of_any_size_in_bodies_are_valid_after_a_cut(as_constants: bool)
     small = cut(model, solution, halved(solution))
     assert verify(model, small, solution.shapes).passed
     check_operators(outline(small.model))
+
+
+def _zeroed(original: ModelProto, smaller: ModelProto) -> ModelProto:
+    """The original with zeros where the smaller model has no entry; no value stands twice in a weight."""
+    kept = {t.name: numpy_helper.to_array(t) for t in initializers(smaller.graph)}
+    copy = ModelProto.FromString(original.SerializeToString())
+    for tensor in initializers(copy.graph):
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.size > 1:
+            stays = np.isin(values, kept[tensor.name])
+            tensor.CopyFrom(numpy_helper.from_array(np.where(stays, values, np.float32(0)), tensor.name))
+    return copy
+
+
+@pytest.mark.parametrize("choice", [True, False], ids=["then", "else"])
+@pytest.mark.parametrize(
+    "name", ["if-with-weights", "if-in-a-loop-in-an-if", "scan-backwards", "names-that-both-branches-have"]
+)
+def test_a_cut_through_bodies_equals_the_original_with_weights_set_to_zero(name: str, choice: bool) -> None:
+    model, solution = solved(name)
+    small = to_proto(cut(model, solution, halved(solution)).model)
+    onnx.checker.check_model(small, full_check=True)  # pyright: ignore[reportUnknownMemberType]
+    full = to_proto(model)
+    masked = _zeroed(full, small)
+    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in full.graph.input}
+    feeds = {"x": np.random.default_rng(3).standard_normal(shapes["x"]).astype(np.float32)}
+    feeds |= {"choice": np.array(choice)} if "choice" in shapes else {}
+    for found, expected, whole in zip(
+        _run(small, feeds), _run(masked, feeds), _run(full, feeds), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+        assert np.abs(whole - expected).max() > 1e-3, "what went had no effect"
+
+
+def test_a_condition_does_not_lose_the_units_that_it_takes_a_mean_of() -> None:
+    model = fill("""
+        g (float[2, 6] x) => (float[2, 3] y)
+        <float[6, 8] w0, float[8, 9] w1, float[8, 9] w2, float[9, 3] w3, float limit = {0.1}>
+        {
+          a = MatMul (x, w0) h = Relu (a)
+          mean = ReduceMean <keepdims = 0> (h) high = Greater (mean, limit)
+          b = If (high) <
+            then_branch = yes () => (float[2, 9] yes_b) { yes_b = MatMul (h, w1) },
+            else_branch = no () => (float[2, 9] no_b) { no_b = MatMul (h, w2) }
+          >
+          y = MatMul (b, w3)
+        }""")
+    groups = {group.size: group.reason for group in solve(from_proto(model).graph).groups}
+    assert groups[8] == "If 'b' pins it: its units decide which steps are taken"
+    assert groups[9] == ""
+
+
+def test_what_bodies_hold_is_counted_and_a_loop_counts_all_its_steps() -> None:
+    model, solution = solved("if-in-a-loop-in-an-if")
+    whole = cost(solution)
+    assert whole.params == sum(t.dims[0] * t.dims[1] for t in initializers(to_proto(model).graph) if t.dims)
+    # Rows of 2, through w0 and w1, and three times through up and down, the dearer branch.
+    assert whole.macs == 2 * (6 * 8 + 8 * 3 + 3 * (8 * 7 + 7 * 8))
+
+
+def test_a_sequence_that_goes_through_a_loop_pins_what_is_put_into_it() -> None:
+    model = fill("""
+        g (float[2, 6] x) => (float[6, 3] y)
+        <float[6, 8] w0, float[8, 3] w1, float[6, 7] w2, float[7, 6] w3, int64 times = {3}, bool on = {1}>
+        {
+          inner = MatMul (x, w2) back = MatMul (inner, w3) a = MatMul (back, w0)
+          none = SequenceEmpty <dtype = 1> ()
+          many = Loop (times, on, none) <
+            body = step (int64 i, bool go, seq(float[2, 8]) sofar) => (bool still, seq(float[2, 8]) more) {
+              still = Identity (go) more = SequenceInsert (sofar, a)
+            }
+          >
+          all = ConcatFromSequence <axis = 0> (many)
+          y = MatMul (all, w1)
+        }""")
+    folded = fold(from_proto(model))
+    solution = solve(folded.graph)
+    assert [group.size for group in solution.groups if group.prunable] == [7, 6]
+    assert verify(folded, cut(folded, solution, halved(solution)), solution.shapes).passed
