@@ -7,7 +7,8 @@ what stands behind them is run, in one model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -218,7 +219,8 @@ def drawn(
         for number, shape in enumerate(shapes):
             if number not in known:
                 known[number] = sized(graph, shape)
-            written, certain = _written(graph, found, known[number], sizes, guess)
+            inside = functools.partial(_inside, runs, shape)
+            written, certain = _written(graph, found, known[number], sizes, guess, inside)
             if certain and guess is not None:
                 continue
             yield random_feeds(_shaped(runs, written), {**shape, **written}, seed + number)
@@ -233,33 +235,53 @@ def _shaped(graph: gs.Graph, sizes: Mapping[str, Sizes]) -> gs.Graph:
     return copy
 
 
+def _inside(runs: gs.Graph, shape: Mapping[str, Sizes], written: Mapping[str, Sizes]) -> Mapping[str, Sizes]:
+    """Return the sizes of the tensors of a model around holes at sizes of its first inputs."""
+    from graphprune.solve import sized
+
+    return sized(runs, {**shape, **written}).sizes
+
+
 def _written(
-    graph: gs.Graph, found: Sequence[Hole], known: Shapes, given: Mapping[str, Sizes], guess: int | None
+    graph: gs.Graph,
+    found: Sequence[Hole],
+    known: Shapes,
+    given: Mapping[str, Sizes],
+    guess: int | None,
+    inside: Callable[[Mapping[str, Sizes]], Mapping[str, Sizes]],
 ) -> tuple[dict[str, Sizes], bool]:
-    """Return the sizes of the further inputs, and whether none of them is a guess."""
+    """Return the sizes of the further inputs, and whether none of them is a guess.
+
+    What stands behind a guess has sizes that follow from it: `inside` tells them.
+    """
     result: dict[str, Sizes] = {}
+    made: dict[str, Sizes] = {}
     certain = True
     for hole in found:
         node = graph.nodes[hole.position]
-        like = known.sizes.get(node.inputs[0].name) if node.inputs else None
-        for slot, name in hole.writes.items():
-            tensor = node.outputs[slot].name
+        first = node.inputs[0].name if node.inputs else ""
+        like = made.get(first) or (known.sizes if certain else inside(result)).get(first)
+        for slot, tensor in enumerate(hole.results):
             sizes, open_at = known.sizes.get(tensor), known.open.get(tensor) or set[int]()
             if tensor in given:
                 sizes, open_at = given[tensor], set[int]()
-            elif sizes is None:
-                if like is None:
-                    raise Refused(
-                        f"nothing tells the sizes of '{tensor}', which {hole.node} writes",
-                        f"ONNX Runtime has no {hole.operator}: give them, as --shape {tensor}:1x64x32x32",
-                    )
+            elif sizes is None and like is not None:
                 sizes, open_at = like, set(range(len(like)))
-            certain = certain and not open_at
+            if sizes is None:
+                if slot not in hole.writes:
+                    continue
+                raise Refused(
+                    f"nothing tells the sizes of '{tensor}', which {hole.node} writes",
+                    f"ONNX Runtime has no {hole.operator}: give them, as --shape {tensor}:1x64x32x32",
+                )
             near = like if like is not None and len(like) == len(sizes) else (_FALLBACK,) * len(sizes)
-            result[name] = tuple(
+            made[tensor] = tuple(
                 (near[dim] if guess is None else guess) if dim in open_at else size
                 for dim, size in enumerate(sizes)
             )
+            if slot in hole.writes:
+                result[hole.writes[slot]] = made[tensor]
+            certain = certain and not open_at
     return result, certain
 
 

@@ -243,8 +243,17 @@ def _concat(node: gs.Node, view: View) -> Told:
     rank = len(shapes[0])
     axis = int(node.attrs.get("axis", 0)) % rank
     dims = [next((s[at] for s in shapes if len(s) == rank and s[at] is not None), None) for at in range(rank)]
-    dims[axis] = None
-    yield from ((tensor, tuple(dims)) for tensor in tensors)
+    views = [view(tensor) for tensor in tensors]
+    along = [None if sizes is None or len(sizes) != rank else sizes[axis] for sizes in views]
+    # Of all pieces but one, and the whole, the one that is left follows.
+    open_at = [at for at, size in enumerate(along) if size is None]
+    known = [size for size in along[:-1] if size is not None]
+    if len(open_at) == 1:
+        whole = along[-1]
+        left = sum(known) if whole is None else whole - sum(known)
+        along[open_at[0]] = left if left > 0 else None
+    for tensor, size in zip(tensors, along, strict=True):
+        yield tensor, (*dims[:axis], size, *dims[axis + 1 :])
 
 
 def _same_rank(node: gs.Node, view: View) -> Told:

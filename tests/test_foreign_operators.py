@@ -22,8 +22,9 @@ WEIGHTS = {
     "w3": (64, 32, 3, 3),
     "w4": (16, 64, 3, 3),
     "k": (32, 32, 3, 3),
-    "o": (96, 64),
+    "wo": (96, 64),
     "q": (32, 64, 3, 3),
+    "r": (32, 64, 1, 1),
     "w5": (64, 32, 3, 3),
     "m": (32, 64),
     "n": (64, 8),
@@ -65,7 +66,12 @@ CASES = {
         {32, 64},
     ),
     "of unknown sizes into a Reshape": (
-        f"{X}{{ {FRONT} r = acme.Attention (c) {TARGET} d = Reshape (r, s) {BEHIND} }}",
+        f"{X}{{ {FRONT} j = acme.Attention (c) {TARGET} d = Reshape (j, s) {BEHIND} }}",
+        {32, 64},
+    ),
+    "whose sizes follow from each other": (
+        X + f"{{ {FRONT} p = acme.One (c) i = Add (c, p) j = acme.Two (i) l = acme.Three (j) "
+        f"o = Concat <axis = 1> (j, l) d = Conv (o, r) {BEHIND} }}",
         {32, 64},
     ),
     "added to a shortcut": (X + f"{{ {FRONT} p = acme.Attention (c) d = Add (p, c) {BEHIND} }}", {32, 64}),
@@ -107,7 +113,7 @@ def test_a_weight_that_is_wrong_in_front_or_behind_is_seen(text: str, weight: st
 
 
 IN_A_BODY = X + (
-    f"{{ {FRONT} t = Constant <value = float {{0.5}}> () r = ReduceMax <keepdims = 0> (c) g = Greater (r, t) "
+    f"{{ {FRONT} t = Constant <value = float {{0.5}}> () j = ReduceMax <keepdims = 0> (c) g = Greater (j, t) "
     "d = If (g) <then_branch = yes () => (float[1, 32, 16, 16] u) { u = acme.Attention (c) }, "
     "else_branch = no () => (float[1, 32, 16, 16] v) "
     "{ o1 = Conv <pads = [1, 1, 1, 1]> (c, w5) l = Relu (o1) v = Conv <pads = [1, 1, 1, 1]> (l, q) }> "
@@ -159,7 +165,7 @@ def test_declared_sizes_that_lie_give_way_to_weights(declared: str, found: set[i
 def test_a_rank_is_handed_on_from_the_outputs() -> None:
     text = (
         "(float[2, 5, 48] x) => (float[2, 5, 8] y) { a = MatMul (x, wp) b = acme.Mixer (a) c = Relu (b) "
-        "d = MatMul (c, o) e = Relu (d) y = MatMul (e, n) }"
+        "d = MatMul (c, wo) e = Relu (d) y = MatMul (e, n) }"
     )
     state = prune(from_proto(build(text)))
     assert sizes(state) == {64}
