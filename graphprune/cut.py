@@ -28,6 +28,9 @@ from graphprune.solution import Applied, Body, Solution, everywhere
 from graphprune.surgery import Inside, Key, Trace, Work, fresh
 from graphprune.weights import Weight, stored
 
+_SMALL = 1 << 20
+"""Bytes below which the twin masks a weight, and not what it is multiplied with."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -133,12 +136,22 @@ def _trace(applied: Applied, work: Work) -> Trace:
         # Where the axis is cut and an operand is not, the operand is of size 1 there and broadcast.
         if work.keep(applied.bound.names[name]) is not None and dim in inputs.get(slot, {}):
             places.setdefault(name, []).append((slot, dim))
-    fixed = [slot for slot, tensor in enumerate(applied.site.node.inputs) if isinstance(tensor, gs.Constant)]
-    consumed = tuple(
-        next((place for place in found if place[0] in fixed), found[0]) for found in places.values()
-    )
+    consumed = tuple(min(found, key=lambda place: _burden(applied, place[0])) for found in places.values())
     zeros = {slot: (point, _along(applied, slot, point)) for slot, point in applied.row.zeros.items()}
     return Trace(inputs, outputs, consumed, mixed, zeros)
+
+
+def _burden(applied: Applied, slot: int) -> int:
+    """Return how little an operand suits a mask: small constants first, then activations, large weights last.
+
+    Weights that are not masked are the original file's own bytes. Integers have their zero point beside the
+    weight for certain.
+    """
+    tensor = applied.site.node.inputs[slot]
+    if not isinstance(tensor, gs.Constant):
+        return 1
+    integers = applied.row is not None and slot in applied.row.zeros
+    return 0 if integers or stored(tensor).nbytes < _SMALL else 2
 
 
 def _along(applied: Applied, slot: int, point: int) -> int:

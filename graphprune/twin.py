@@ -9,6 +9,7 @@ twin is built from the positions that the cut recorded at each node; it knows no
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from graphprune.cuts import Cuts, back, in_order, mask, other, take
 from graphprune.duplicate import duplicate, names_of
 from graphprune.ir import read
 from graphprune.positions import Index
+from graphprune.precision.types import settled
 from graphprune.rewire import detach, set_input
 from graphprune.shapes import Shapes
 from graphprune.surgery import Inside, Trace
@@ -59,15 +61,22 @@ def twin(graph: gs.Graph, cut: Cut, shapes: Shapes) -> gs.Graph:
         cut: what was cut out of it.
         shapes: the original's concrete sizes.
     """
+    return twin_by_node(graph, cut, shapes)[0]
+
+
+def twin_by_node(graph: gs.Graph, cut: Cut, shapes: Shapes) -> tuple[gs.Graph, list[list[gs.Node]]]:
+    """Return the masked twin, and the nodes of it that stand for each node of `graph`, in order."""
     copy = duplicate(graph)
-    _mask_graph(copy, Inside(cut.traces, cut.nodes), _Builder(copy), shapes)
-    return copy
+    shapes = replace(shapes, types={**shapes.types, **settled(graph, shapes.types)})
+    return copy, _mask_graph(copy, Inside(cut.traces, cut.nodes), _Builder(copy), shapes)
 
 
-def _mask_graph(graph: gs.Graph, inside: Inside, build: _Builder, shapes: Shapes) -> None:
-    """Mask the nodes of `graph`, and of the bodies in it, in place."""
+def _mask_graph(graph: gs.Graph, inside: Inside, build: _Builder, shapes: Shapes) -> list[list[gs.Node]]:
+    """Mask the nodes of `graph`, and of the bodies in it, in place; return what stands for each node."""
     around, build.nodes = build.nodes, []
+    starts: list[int] = []
     for node, trace, small in zip(list(graph.nodes), inside.traces, inside.nodes, strict=True):
+        starts.append(len(build.nodes))
         for name, body in trace.bodies.items():
             _mask_graph(node.attrs[name], body, build, shapes)
         if trace.mixed:
@@ -83,6 +92,8 @@ def _mask_graph(graph: gs.Graph, inside: Inside, build: _Builder, shapes: Shapes
             set_input(node, slot, build.constant("zero", zero))
         build.nodes.append(node)
     graph.nodes, build.nodes = build.nodes, around
+    ends = [*starts[1:], len(graph.nodes)]
+    return [list(graph.nodes[start:end]) for start, end in zip(starts, ends, strict=True)]
 
 
 def _mask(

@@ -14,20 +14,16 @@ def demand_equal(verification: Verification, reference: str) -> None:
     """Raise `Negative` unless every output is within its limit of `reference`, and this proves something."""
     if verification.passed:
         return
-    if all(check.passed for check in verification.checks):
-        raise Negative(
-            f"nothing is proved: every tensor that was compared with {reference} is constant",
-            "try other inputs with --seed or --shape, or remove less",
-        )
-    if verification.vacuous:
-        raise Negative(
-            "nothing is proved: every output is the same for all inputs that were tried",
-            "give shapes on which the model answers with --shape",
-        )
     failed = [check for check in verification.checks if not check.passed]
-    worst = verification.worst
+    if not failed:
+        raise Negative(
+            f"nothing is proved: no output changed with the inputs that were tried, beside {reference}",
+            "give inputs on which the model answers with --shape or --seed, or smaller tolerances",
+        )
+    worst, count = verification.worst, verification.compared
+    tensor = f"{'tensor' if worst.inside else 'output'} {worst.output}"
     raise Negative(
-        f"output {worst.output} differs from {reference} by {worst.error:.2g} at {worst.shape or 'nothing'}, "
-        f"the limit is {worst.limit:.2g} ({len(failed)} of {len(verification.checks)} comparisons failed)",
+        f"{tensor} differs from {reference} by {worst.error:.2g} at {worst.shape or 'nothing'}, "
+        f"the limit is {worst.limit:.2g} ({len(failed)} of {count} comparisons failed)",
         "widen --rtol or --atol only where you know why",
     )

@@ -11,6 +11,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from graphprune import elements
+from graphprune.ir import constants, subgraphs
 from graphprune.shapes import infer
 
 
@@ -59,29 +60,53 @@ def versions(graph: gs.Graph) -> dict[str, int]:
 
 def element_types(graph: gs.Graph) -> dict[str, int]:
     """Return the element types of the tensors of `graph` itself by name, as far as they can be told."""
-    found = dict(infer(graph).types)
+    return settled(graph, infer(graph).types)
+
+
+def settled(graph: gs.Graph, known: Mapping[str, int]) -> dict[str, int]:
+    """Return the element types of the tensors of `graph` itself by name.
+
+    What ONNX Runtime says of an operator goes before what was inferred (`known`): inference knows little of
+    operators that are not ONNX's own, and what follows from a wrong type is wrong, too.
+    """
+    found = {tensor.name: _number(tensor) for tensor in graph.inputs if tensor.dtype is not None}
+    found.update((c.name, elements.number_of(np.dtype(c.dtype))) for c in constants(graph))
     declared = versions(graph)
-    for tensor in graph.inputs:
-        if tensor.dtype is not None:
-            found[tensor.name] = _number(tensor)
     for node in graph.nodes:
-        if all(tensor.name in found for tensor in node.outputs if tensor.name):
-            continue
-        kinds = signature(node, declared)
-        if kinds is None:
-            continue
-        bound = {
-            kinds.of_input(slot): found[tensor.name]
-            for slot, tensor in enumerate(node.inputs)
-            if tensor.name in found and kinds.inputs
-        }
+        kinds = None if any(True for _ in subgraphs(node)) else signature(node, declared)
+        bound = _bound(node, kinds, found)
         for slot, tensor in enumerate(node.outputs):
-            if tensor.name and tensor.name not in found and kinds.of_output(slot) in bound:
-                found[tensor.name] = bound[kinds.of_output(slot)]
-    for tensor in (tensor for node in graph.nodes for tensor in node.outputs):
-        if tensor.name and tensor.name not in found and tensor.dtype is not None:
-            found[tensor.name] = _number(tensor)
+            if not tensor.name:
+                continue
+            name = kinds.of_output(slot) if kinds is not None and kinds.outputs else ""
+            element = node.attrs.get("to") if node.op == "Cast" else bound.get(name, _only(name, kinds))
+            element = element or known.get(tensor.name)
+            if element is None and tensor.dtype is not None:
+                element = _number(tensor)
+            if element:
+                found[tensor.name] = int(element)
     return found
+
+
+def _bound(node: gs.Node, kinds: Signature | None, found: Mapping[str, int]) -> dict[str, int]:
+    """Return what the names of types in a signature stand for at one use of the operator."""
+    if kinds is None or not kinds.inputs:
+        return {}
+    return {
+        kinds.of_input(slot): found[tensor.name]
+        for slot, tensor in enumerate(node.inputs)
+        if tensor.name in found
+    }
+
+
+def _only(name: str, kinds: Signature | None) -> int | None:
+    """Return the one element type that a result may have, or None where there are several."""
+    allowed = kinds.allowed.get(name, {name}) if kinds is not None else ()
+    texts = [text for text in allowed if text.startswith("tensor(")]
+    return _BY_TEXT.get(texts[0]) if len(texts) == len(allowed) == 1 else None
+
+
+_BY_TEXT = {f"tensor({name.lower()})": number for number, name in elements.NAMES.items()}
 
 
 def _number(tensor: gs.Tensor) -> int:
