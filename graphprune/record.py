@@ -57,9 +57,12 @@ class Proof:
         largest: the largest absolute difference there.
         limit: the limit there.
         output: the output where it is.
-        comparisons: how many outputs at how many shapes were compared.
+        comparisons: how many tensors were compared, outputs and such inside, at all shapes.
         shapes: these shapes.
         not_run: the nodes that ONNX Runtime cannot run; what is in front of them and behind was compared.
+        outputs: for each output whether it, or what stands in front of it, was seen to vary.
+        inside: how many of the tensors that were compared lie inside.
+        not_exercised: what the comparison was not seen to exercise, a phrase each.
     """
 
     passed: bool
@@ -70,6 +73,9 @@ class Proof:
     comparisons: int
     shapes: tuple[str, ...]
     not_run: tuple[str, ...] = ()
+    outputs: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    inside: int = 0
+    not_exercised: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -219,15 +225,19 @@ def record(passes: Sequence[Pass], state: State) -> Record:
 def prove(verification: Verification) -> Proof:
     """The figures of a comparison."""
     worst, checks = verification.worst, verification.checks
+    ends = [check for check in checks if not check.inside]
     return Proof(
         verification.passed,
         worst.error,
         worst.largest,
         worst.limit,
         worst.output,
-        len(checks),
+        verification.compared,
         tuple(dict.fromkeys(check.shape for check in checks)),
         verification.not_run,
+        {check.output: check.output not in verification.unmoved for check in ends},
+        verification.compared - len(ends),
+        verification.not_exercised,
     )
 
 

@@ -21,7 +21,8 @@ def demand_equal(verification: Verification, reference: str) -> None:
             "give inputs on which the model answers with --shape or --seed, or smaller tolerances",
         )
     worst, count = verification.worst, verification.compared
-    tensor = f"{'tensor' if worst.inside else 'output'} {worst.output}"
+    outputs = {check.output for check in verification.checks if not check.inside}
+    tensor = f"{'output' if worst.output in outputs else 'tensor'} {worst.output}"
     raise Negative(
         f"{tensor} differs from {reference} by {worst.error:.2g} at {worst.shape or 'nothing'}, "
         f"the limit is {worst.limit:.2g} ({len(failed)} of {count} comparisons failed)",

@@ -40,8 +40,8 @@ def verify(
         shapes: the original's concrete sizes, as `Solution.shapes` has them.
         feeds: inputs to compare on; without them random ones, at two shapes where dimensions are dynamic.
         sizes: sizes for graph inputs.
-        rtol: largest error, of a slice in relation to its spread and of an output to its L2 norm; by element
-            type where it is not given.
+        rtol: largest relative L2 difference of an output, and a tenth of what a slice of a tensor may differ
+            by in relation to its spread; both by element type where it is not given.
         atol: a tensor whose largest absolute difference is no more than this passes.
         seed: seed of the random inputs.
 

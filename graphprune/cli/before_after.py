@@ -161,7 +161,8 @@ def proven(proof: Proof | None, *, rewritten: bool = False, refined: bool = Fals
     return (
         f"{of}: {verdict}; relative L2 distance to the masked original {proof.distance:.1e} "
         f"(limit {proof.limit:.0e}), largest difference {proof.largest:.1e}, "
-        f"tensors compared: {proof.comparisons}, at {' and at '.join(proof.shapes) or 'no inputs'}."
+        f"tensors compared: {proof.comparisons}, {proof.inside} of them inside, "
+        f"at {' and at '.join(proof.shapes) or 'no inputs'}. {unexercised(proof)}"
         f"{not_run(proof.not_run)}"
     )
 
@@ -179,6 +180,13 @@ def not_run(nodes: Sequence[str]) -> str:
         f" Not run, since ONNX Runtime does not have them: {shown}; what they read and what stands behind "
         "them was compared."
     )
+
+
+def unexercised(proof: Proof) -> str:
+    """The sentence on what a comparison was not seen to exercise."""
+    if not proof.not_exercised:
+        return "Every output varied, and every input made a difference."
+    return f"Not exercised: {'; '.join(proof.not_exercised)}."
 
 
 def agreed(agreement: Agreement) -> str:

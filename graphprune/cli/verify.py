@@ -59,11 +59,14 @@ def command(
 ) -> None:
     """Compare B with A: the interface, and the outputs on random inputs in unoptimised ONNX Runtime.
 
-    With --plan, B is compared with A in which the removed units are masked, which a pruned model must equal.
+    With --plan, B is compared with A in which the removed units are masked, which a pruned model must equal,
+    in stages: outputs, and tensors inside. What no input was seen to exercise is named.
     With --data, B is judged by --metric beside A on real inputs, and need not equal it (with --plan, what is
     masked of it still). Exits with 1 where an output differs by more than the tolerance.
     """
+    from graphprune.cli.before_after import unexercised
     from graphprune.cli.score_tables import score_tables
+    from graphprune.cli.tables import text
     from graphprune.record import prove
     from graphprune.shape_text import parse_shapes
     from graphprune.verdict import demand_equal
@@ -89,6 +92,7 @@ def command(
             yield from score_tables(scores, f"{b} beside {a} on {data}", ("A", "B"))
         if verification is not None:
             yield from _tables(verification, f"{b} beside {reference}")
+            yield text(unexercised(prove(verification)))
 
     emit(result, output_format, tables)
     if verification is not None:
@@ -147,7 +151,7 @@ def _tables(verification: Verification, title: str) -> Iterator[object]:
     yield text(title)
     rows = [
         (
-            check.output,
+            f"{check.output} (inside)" if check.inside else check.output,
             check.shape,
             f"{check.error:.1e}",
             f"{check.limit:.0e}",
@@ -156,6 +160,6 @@ def _tables(verification: Verification, title: str) -> Iterator[object]:
         )
         for check in verification.checks
     ]
-    yield table(("output", "inputs", "relative L2#", "limit#", "largest#", ""), rows)
+    yield table(("tensor", "inputs", "error#", "limit#", "largest#", ""), rows)
     if verification.not_run:
         yield text(not_run(verification.not_run).strip())

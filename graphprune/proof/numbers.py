@@ -29,6 +29,8 @@ Array = NDArray[Any]
 Arrays = dict[str, Array]
 Redraw = Callable[[Feeds, Sequence[str]], Feeds]
 """Draws some inputs anew."""
+LOOSE = 10.0
+"""How much further a slice may be off than a whole, where it is not by float noise alone."""
 MEMORY = 64 << 20
 """Bytes of tensors between stages that stay in memory; what exceeds them goes to disk."""
 
@@ -46,12 +48,11 @@ class Pair:
         points: the tensors inside that are compared, and that `small` goes on from.
         sizes: the sizes that the graph was solved with.
         units: of these, those whose units were cut, with the dimension along which they lie.
-        rtol: the largest error: of a slice in relation to its spread, of an output in relation to its norm;
-            by element type where it is not given.
+        rtol: the largest error of an output, in relation to its norm; by element type where it is not given.
         coarse: what rounding inside the model explains beside that, from end to end.
         atol: an output that differs by no more than this passes.
-        loose: by how much slices may differ more than an output does, where models may differ in the order
-            of their sums from end to end; 0 for models in stages.
+        coarse_slices: whether slices may differ by as much as outputs, times `LOOSE`, since the models may
+            take their sums in another order from end to end.
     """
 
     twin: Whole
@@ -65,7 +66,7 @@ class Pair:
     rtol: float | None = None
     coarse: float = 0.0
     atol: float = 0.0
-    loose: float = 0.0
+    coarse_slices: bool = False
 
 
 @dataclass
@@ -267,8 +268,10 @@ class Walk:
         for name, (a, b) in pairs.items():
             _same_kind(name, a, b)
             limit = limit_of(a.dtype, pair.rtol)
-            if pair.loose and is_float(a) and pair.rtol is None:
-                limit = pair.loose * max(limit, pair.coarse)
+            if pair.rtol is not None:
+                limit = max(limit_of(a.dtype, None), LOOSE * pair.rtol)
+            elif pair.coarse_slices and is_float(a):
+                limit = LOOSE * max(limit, pair.coarse)
             reach = 1.0 if name in pair.flow.reach else 0.0
             apart = gap(a, b, limit, reach, steps=True)
             error = 0.0 if apart.largest <= pair.atol else apart.ratio * limit

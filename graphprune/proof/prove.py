@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 from graphprune.checks import Check, Verification
 from graphprune.cut import Cut
@@ -17,8 +18,7 @@ from graphprune.duplicate import duplicate, names_of
 from graphprune.errors import Refused
 from graphprune.feeds import Feeds, Sizes
 from graphprune.model import Model
-from graphprune.precision.smooth import rounding
-from graphprune.precision.types import settled
+from graphprune.precision.types import element_types, settled
 from graphprune.proof.inputs import candidates, enough, redraw, scaled
 from graphprune.proof.numbers import Pair, Redraw, Seen, Walk
 from graphprune.proof.parts import Whole
@@ -29,8 +29,13 @@ from graphprune.proof.wide import widen, widened
 from graphprune.shapes import Shapes
 from graphprune.twin import twin_by_node
 
-_LOOSE = 10.0
-"""How much further the slices of two models may be apart that are compared from end to end only."""
+ROUNDING: Mapping[int, float] = {
+    int(TensorProto.FLOAT16): 2e-2,
+    int(TensorProto.BFLOAT16): 1e-1,
+    int(TensorProto.INT8): 1e-1,
+    int(TensorProto.UINT8): 1e-1,
+}
+"""Element types that activations are rounded to, and the relative L2 difference that this may make."""
 _MOST_NOISE = 0.1
 """The largest difference of an output that is ever put down to noise."""
 
@@ -75,7 +80,14 @@ def two_models(a: Model, b: Model, types: Mapping[str, int], *, rtol: float | No
     nodes = list(duplicate(a.graph).nodes), list(duplicate(b.graph).nodes)
     sides = Whole(a, nodes[0]), Whole(b, nodes[1])
     coarse = max(rounding(a), rounding(b))
-    return Pair(*sides, flow, there, [stage], frozenset(), {}, {}, rtol, coarse, atol, _LOOSE)
+    return Pair(*sides, flow, there, [stage], frozenset(), {}, {}, rtol, coarse, atol, coarse_slices=True)
+
+
+def rounding(model: Model) -> float:
+    """Return how much rounding between operators may change outputs (relative L2); 0 where there is none."""
+    types = element_types(model.graph)
+    found = [ROUNDING.get(types.get(t.name, 0), 0.0) for node in model.graph.nodes for t in node.outputs]
+    return max(found, default=0.0)
 
 
 def judged(

@@ -12,10 +12,8 @@ import onnx_graphsurgeon as gs
 import pytest
 
 from benchmarks import assets
-from graphprune.checks import TOLERANCES
 from graphprune.cut import cut
 from graphprune.duplicate import duplicate
-from graphprune.elements import DTYPES
 from graphprune.fold import fold
 from graphprune.ir import constants, read
 from graphprune.model import Model, from_proto
@@ -23,7 +21,6 @@ from graphprune.plan import Plan
 from graphprune.precision.lower import lower
 from graphprune.precision.outcome import inputs_for
 from graphprune.precision.quantise import quantise
-from graphprune.precision.smooth import rounding, smoothed
 from graphprune.pruning import prune, run
 from graphprune.rewire import redirect
 from graphprune.solve import solve
@@ -109,28 +106,6 @@ def test_a_wrong_cut_is_found_where_values_are_rounded(precision: str, name: str
     assert verify(model, made, solution.shapes).passed
     wrong = replace(made, model=swapped(made.model, name))
     assert not verify(model, wrong, solution.shapes).passed
-
-
-@pytest.mark.parametrize("precision", ["fp16", "fp16 interface", "bf16", "bf16 interface", "int8 per tensor"])
-def test_without_rounding_a_model_is_nearer_to_the_original(precision: str) -> None:
-    original = fold(from_proto(fill(networks.CONVOLUTIONS)))
-    model = PRECISIONS[precision](original)
-    assert rounding(original) == 0
-    assert rounding(model) > 0
-    smooth = smoothed(model)
-    assert smooth is not None
-    x = normal(4, 3, 8, 8)
-    taken = x.astype(DTYPES[10 if "fp16" in precision else 16]) if "interface" in precision else x
-    (wanted,), (found,), (plain,) = outputs(original, x=x), outputs(model, x=taken), outputs(smooth, x=taken)
-    assert found.dtype == plain.dtype
-    apart = [float(np.linalg.norm(each.astype(np.float64) - wanted)) for each in (found, plain)]
-    if "interface" not in precision:
-        assert apart[1] <= apart[0]  # ONNX Runtime itself leaves out roundings to float16
-    assert apart[1] <= TOLERANCES["bfloat16"] * np.linalg.norm(wanted)
-
-
-def test_models_with_control_flow_are_not_smoothed() -> None:
-    assert smoothed(fold(from_proto(fill(networks.CONTROL)))) is None
 
 
 def test_no_kernel_is_missing_for_bfloat16(tmp_path: Path) -> None:
