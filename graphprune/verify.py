@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+import onnx_graphsurgeon as gs
 from onnx import GraphProto, ValueInfoProto
 
+from graphprune.around import Around, Drawn
+from graphprune.around import pair as pair_around
 from graphprune.checks import Verification, check_tolerances
 from graphprune.cut import Cut
 from graphprune.errors import Negative, Refused
 from graphprune.feeds import Feeds, Sizes
 from graphprune.intake import check_operators
 from graphprune.model import Model, outline
-from graphprune.proof.prove import cut_and_twin, judged, two_models
+from graphprune.proof.inputs import given, guessed, planned
+from graphprune.proof.numbers import Pair
+from graphprune.proof.prove import cut_and_twin, judged, opened, two_models
 from graphprune.proof.wide import can_widen
 from graphprune.shapes import Shapes, infer
 
@@ -53,9 +59,12 @@ def verify(
     check_tolerances(rtol, atol)
     check_interface(original, cut.model)
     check_valid(cut.model)
-    wide = can_widen(original.graph)
-    pair = cut_and_twin(original, cut, shapes, rtol=rtol, atol=atol, wide=wide)
-    return judged(pair, original.graph, feeds, sizes, seed, wide=wide)
+    left = opened(original, cut, shapes)
+    wide = can_widen(left.original.graph)
+    pair = cut_and_twin(
+        left.original, left.cut, left.shapes, rtol=rtol, atol=atol, wide=wide, given=left.given
+    )
+    return _judged(pair, original.graph, left.around, feeds, sizes, seed)
 
 
 def compare(
@@ -71,8 +80,28 @@ def compare(
     """Compare two models with the same interface output by output, as `verify` does with the twin."""
     check_tolerances(rtol, atol)
     check_interface(a, b)
-    pair = two_models(a, b, infer(a.graph, sizes).types, rtol=rtol, atol=atol)
-    return judged(pair, a.graph, feeds, sizes, seed)
+    types = infer(a.graph, sizes).types
+    around = pair_around(a, a, b, types)
+    left, right = (a, b) if around is None else (around.left, around.right)
+    pair = two_models(left, right, types, rtol=rtol, atol=atol)
+    return _judged(pair, a.graph, around, feeds, sizes, seed)
+
+
+def _judged(
+    pair: Pair,
+    graph: gs.Graph,
+    around: Around | None,
+    feeds: Sequence[Feeds] | None,
+    sizes: Mapping[str, Sizes] | None,
+    seed: int,
+) -> Verification:
+    """Run a pair on what was given, or on inputs that are planned for the graph."""
+    if around is not None:
+        source = guessed(Drawn(graph, around, feeds, sizes or {}, seed), graph, sizes)
+    else:
+        source = planned(graph, sizes, seed) if feeds is None else given(feeds)
+    found = judged(pair, source, seed)
+    return replace(found, not_run=around.not_run) if around is not None else found
 
 
 def check_interface(original: Model, pruned: Model) -> None:

@@ -1,55 +1,142 @@
-"""Sets of inputs to compare on: at which sizes and with which values."""
+"""Sets of inputs to compare on: at which sizes, with which values, and what takes their place."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from graphprune.feeds import Feeds, Sizes, is_dynamic, random_feeds, shapes_to_try
+from graphprune.errors import Refused
+from graphprune.feeds import (
+    MAGNITUDES,
+    Feeding,
+    Feeds,
+    Run,
+    Sizes,
+    draw,
+    is_dynamic,
+    plan,
+    random_feeds,
+    shapes_to_try,
+    styles,
+)
+from graphprune.feeds import redraw as redrawn
 from graphprune.proof.slices import is_float
+from graphprune.symbols.facts import Given, facts
+
+_INSTEAD = 3
+"""How many other sizes are tried in place of such that the model refuses."""
 
 
-def candidates(graph: gs.Graph, sizes: Mapping[str, Sizes] | None, seed: int) -> Iterator[Feeds]:
-    """Yield sets of inputs that the model may take, the likeliest first."""
-    for number, shape in enumerate(shapes_to_try(graph, sizes)):
-        yield random_feeds(graph, shape, seed + number)
+@dataclass(frozen=True)
+class Sample:
+    """One set of inputs, and the run that was planned for it, if one was."""
+
+    feeds: Feeds
+    run: Run | None = None
+
+    def again(self, names: Sequence[str], seed: int) -> Feeds:
+        """Return inputs of the same sizes with other values for `names`, within what these are for.
+
+        Where nothing is known of them, floats keep their mean and spread, integers stay between the smallest
+        and the largest, and where all are the same half of each row becomes 0 (or 1, where it is 0).
+        """
+        if self.run is not None:
+            return redrawn(self.feeds, names, self.run, seed)
+        generator = np.random.default_rng(seed + 7919)
+        others = {name: _other(self.feeds[name], generator) for name in sorted(names)}
+        return {**self.feeds, **others}
+
+    def scaled(self, seed: int) -> Iterator[Sample]:
+        """Yield inputs of other magnitudes, as images and features have them."""
+        if not any(is_float(array) for array in self.feeds.values()):
+            return
+        generator = np.random.default_rng(seed + 104729)
+        for magnitude in MAGNITUDES[1:]:
+            if self.run is not None and self.run.given is None:
+                yield Sample(draw(self.run, magnitude=magnitude, seed=seed), self.run)
+            else:
+                change = _SCALES[magnitude]
+                yield Sample(
+                    {
+                        name: change(array, generator).astype(array.dtype) if is_float(array) else array
+                        for name, array in self.feeds.items()
+                    },
+                    self.run,
+                )
 
 
-def enough(graph: gs.Graph, sizes: Mapping[str, Sizes] | None) -> int:
-    """Return how many sets of inputs a proof takes."""
-    return 2 if is_dynamic(graph, sizes) else 1
+Change = Callable[[NDArray[Any], np.random.Generator], NDArray[Any]]
+_SCALES: Mapping[str, Change] = {
+    "unit": lambda array, generator: generator.random(array.shape),
+    "pixels": lambda array, generator: generator.uniform(0, 255, array.shape),
+    "small": lambda array, _: array.astype(np.float64) * 0.1,
+    "large": lambda array, _: array.astype(np.float64) * 10,
+}
 
 
-def redraw(feeds: Feeds, names: Sequence[str], seed: int) -> Feeds:
-    """Return inputs of the same sizes with other values for `names`, in the range of what they are.
+@dataclass(frozen=True)
+class Source:
+    """The inputs of a proof.
 
-    Floats keep their mean and spread; integers stay between the smallest and the largest; where all are the
-    same, as in a mask, half of each row becomes 0 (or 1, where it is 0).
+    Attributes:
+        samples: the sets to compare on.
+        instead: returns sets to try in the place of one that the original refuses.
+        left_out: what none of them exercises, a phrase each.
     """
-    generator = np.random.default_rng(seed + 7919)
-    found = dict(feeds)
-    for name in sorted(names):
-        found[name] = _other(feeds[name], generator)
-    return found
+
+    samples: tuple[Sample, ...]
+    instead: Callable[[Sample], Iterator[Sample]]
+    left_out: tuple[str, ...] = ()
 
 
-def scaled(feeds: Feeds, seed: int) -> Iterator[tuple[str, Feeds]]:
-    """Yield inputs of other magnitudes, as images and features have them, each with what it is called."""
-    generator = np.random.default_rng(seed + 104729)
-    draws: Mapping[str, Callable[[NDArray[Any]], NDArray[np.float64]]] = {
-        "0..1": lambda a: generator.uniform(0, 1, a.shape),
-        "0..255": lambda a: generator.uniform(0, 255, a.shape),
-        "x 0.1": lambda a: a.astype(np.float64) * 0.1,
-        "x 10": lambda a: a.astype(np.float64) * 10,
-    }
-    if not any(is_float(array) for array in feeds.values()):
-        return
-    for called, draw in draws.items():
-        yield called, {n: np.asarray(draw(a)).astype(a.dtype) if is_float(a) else a for n, a in feeds.items()}
+def given(feeds: Sequence[Feeds]) -> Source:
+    """Return a source of inputs that a user gave."""
+    return Source(tuple(Sample(each) for each in feeds), lambda _: iter(()))
+
+
+def guessed(feeds: Iterable[Feeds], graph: gs.Graph, sizes: Mapping[str, Sizes] | None) -> Source:
+    """Return a source of inputs at sizes that may do: two sets where sizes are open, else one."""
+    rest = iter(feeds)
+    first = tuple(Sample(each) for each in islice(rest, 2 if is_dynamic(graph, sizes) else 1))
+    return Source(first, lambda _: (Sample(each) for each in rest))
+
+
+def planned(graph: gs.Graph, sizes: Mapping[str, Sizes] | None, seed: int) -> Source:
+    """Return a source of inputs that belong together, as far as the graph tells what does.
+
+    Raises:
+        Refused: what would be run takes too much memory.
+    """
+    known = facts(graph, Given(shapes=sizes or {}))
+    try:
+        feeding = plan(graph, known)
+    except Refused:
+        if not known.conflicts and all(tensor.name in known.inputs for tensor in graph.inputs):
+            raise
+        shapes = shapes_to_try(graph, sizes)
+        guesses = (random_feeds(graph, shape, seed + number) for number, shape in enumerate(shapes))
+        return guessed(guesses, graph, sizes)
+    samples = [Sample(draw(run, seed=seed + n), run) for n, run in enumerate(feeding.runs)]
+    padded = [run for run in feeding.runs if len(styles(run)) > 1][:1]
+    for run in padded:
+        samples += [Sample(draw(run, style=style, seed=seed), run) for style in styles(run)[1:]]
+    left = [f"{each.name}: {each.reason}" for each in feeding.left_out]
+    return Source(tuple(samples), _alternatives(feeding, seed), (*left, *feeding.violations))
+
+
+def _alternatives(feeding: Feeding, seed: int) -> Callable[[Sample], Iterator[Sample]]:
+    def instead(sample: Sample) -> Iterator[Sample]:
+        others = feeding.others.get(sample.run.name) if sample.run is not None else None
+        for run in islice(others() if others is not None else (), _INSTEAD):
+            yield Sample(draw(run, seed=seed), run)
+
+    return instead
 
 
 def _other(array: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,16 +19,18 @@ from graphprune.cuts import take
 from graphprune.errors import Negative, Refused
 from graphprune.feeds import Feeds
 from graphprune.fitting.spool import Item, Spool
+from graphprune.proof.inputs import Sample
 from graphprune.proof.parts import Whole
 from graphprune.proof.places import Place, fitted
 from graphprune.proof.points import Flow, Stage
 from graphprune.proof.slices import gap, is_float, moved
+from graphprune.proof.wide import widened
 from graphprune.runtime import run, session
 
 Array = NDArray[Any]
 Arrays = dict[str, Array]
-Redraw = Callable[[Feeds, Sequence[str]], Feeds]
-"""Draws some inputs anew."""
+Redraw = Callable[[Sample, Sequence[str]], Feeds]
+"""Draws some inputs of a sample anew."""
 LOOSE = 10.0
 """How much further a slice may be off than a whole, where it is not by float noise alone."""
 MEMORY = 64 << 20
@@ -53,6 +55,7 @@ class Pair:
         atol: an output that differs by no more than this passes.
         coarse_slices: whether slices may differ by as much as outputs, times `LOOSE`, since the models may
             take their sums in another order from end to end.
+        wide: whether what is in 16 bits is computed in float32.
     """
 
     twin: Whole
@@ -67,6 +70,7 @@ class Pair:
     coarse: float = 0.0
     atol: float = 0.0
     coarse_slices: bool = False
+    wide: bool = False
 
 
 @dataclass
@@ -94,8 +98,9 @@ class Seen:
 class _Set:
     """One set of inputs on its way through the stages; what is alive is kept by name.
 
-    `now` says what the numbers that stood for open sizes are here; `lost` names tensors of which it cannot be
-    told at these sizes what stays.
+    `base` is the set whose inputs were drawn anew to get this one, where it is such; it is compared in stages
+    only. `now` says what the numbers that stood for open sizes are here; `lost` names tensors of which it
+    cannot be told at these sizes what stays.
     """
 
     number: int
@@ -104,6 +109,7 @@ class _Set:
     sizes: dict[str, Item]
     own: dict[str, Item]
     now: Mapping[int, int]
+    base: _Set | None = None
     lost: set[str] = field(default_factory=set[str])
     probes: list[_Probe] = field(default_factory=list["_Probe"])
 
@@ -119,25 +125,38 @@ class _Rest:
 
 @dataclass
 class _Probe:
-    """Inputs drawn anew, one or all of them, on their way through the twin: tensors that are others now."""
+    """One input drawn anew on its way through the twin: tensors that are others now."""
 
     name: str
     values: dict[str, Item]
-    sole: str = ""
 
 
 class Walk:
     """A comparison under way."""
 
-    def __init__(self, pair: Pair, feeds: Sequence[Feeds], redraw: Redraw, seen: Seen) -> None:
-        """Take over sets of inputs, which all go through a stage while it is open."""
+    def __init__(self, pair: Pair, samples: Sequence[Sample], redraw: Redraw, seen: Seen) -> None:
+        """Take over sets of inputs, which all go through a stage while it is open.
+
+        The first is compared a second time, with all its inputs drawn anew.
+        """
         self.pair, self.seen = pair, seen
         self._spool = Spool(MEMORY)
         self._inputs = {tensor.name for tensor in pair.flow.graph.inputs}
         self._wanted = [name for name in sorted(self._inputs) if pair.flow.reaches(name)]
         self._copies = {name: pair.flow.copies(name) for name in self._wanted}
         self.refusals: list[Refused] = []
-        self._sets = [self._start(number, each, redraw) for number, each in enumerate(feeds)]
+        self._before: Arrays = {}
+        self._sets: list[_Set] = []
+        for number, sample in enumerate(samples):
+            begun = self._start(number, sample.feeds)
+            self._sets.append(begun)
+            if not number:
+                again = self._start(number, redraw(sample, list(sample.feeds)))
+                self._sets.append(replace(again, base=begun))
+            for name in self._wanted if len(self._inputs) > 1 or number else ():
+                if sample.feeds[name].size:
+                    other = _widened(redraw(sample, [name]), pair)[name]
+                    begun.probes.append(_Probe(name, {name: self._spool.put(other)}))
 
     def run(self) -> list[int]:
         """Run all stages, and return which sets of inputs the original ran on.
@@ -152,9 +171,10 @@ class Walk:
                 self._stage(number, stage)
         finally:
             self._spool.close()
-        return [each.number for each in self._sets]
+        return [each.number for each in self._sets if each.base is None]
 
-    def _start(self, number: int, feeds: Feeds, redraw: Redraw) -> _Set:
+    def _start(self, number: int, feeds: Feeds) -> _Set:
+        feeds = _widened(feeds, self.pair)
         text = ", ".join(f"{name}:{'x'.join(map(str, array.shape))}" for name, array in feeds.items())
         held = {name: self._spool.put(array) for name, array in feeds.items()}
         now = {
@@ -163,16 +183,7 @@ class Walk:
             for solved, size in zip(self.pair.sizes.get(name, ()), array.shape, strict=False)
             if solved != size
         }
-        begun = _Set(number, text, held, {}, dict(held), now)
-        everything = redraw(feeds, list(feeds))
-        held = {name: self._spool.put(array) for name, array in everything.items()}
-        sole = self._wanted[0] if len(feeds) == len(self._wanted) == 1 else ""
-        begun.probes.append(_Probe("", held, sole))
-        for name in self._wanted:
-            if feeds[name].size and not sole:
-                other = redraw(feeds, [name])[name]
-                begun.probes.append(_Probe(name, {name: self._spool.put(other)}))
-        return begun
+        return _Set(number, text, held, {}, dict(held), now)
 
     def _stage(self, number: int, stage: Stage) -> None:
         pair = self.pair
@@ -187,6 +198,8 @@ class Walk:
         with ExitStack() as stack:
             opened: dict[str, Any] = {}
             for each in list(self._sets):
+                if not any(each is other for other in self._sets):
+                    continue
                 given = {name: self._spool.get(item) for name, item in each.twin.items()}
                 if "twin" not in opened:
                     kinds = {name: array.dtype for name, array in given.items()}
@@ -194,14 +207,25 @@ class Walk:
                 try:
                     results = _run(opened["twin"], given)
                 except Refused as error:
-                    self.refusals.append(error)
-                    self._sets.remove(each)
+                    self._drop(each, error)
                     continue
                 expected = dict(zip(targets, results, strict=False))
                 ready = self._judge(each, stage, expected, opened, stack)
-                self._end(each, stage, expected, _Rest(rest, results[len(targets) :], ready), opened, stack)
-                self._probe(each, stage, read, given, expected, opened["twin"])
+                if each.base is None:
+                    others = _Rest(rest, results[len(targets) :], ready)
+                    self._end(each, stage, expected, others, opened, stack)
+                    self._probe(each, stage, read, given, expected, opened["twin"])
+                    self._before = self._before if each.number else expected
+                else:
+                    self._moved(each, self._before, expected)
                 self._carry(each, stage, expected)
+            self._before = {}
+
+    def _drop(self, each: _Set, error: Refused) -> None:
+        """Go on without a set of inputs that the original refuses, and without what was drawn from it."""
+        if each.base is None:
+            self.refusals.append(error)
+        self._sets = [other for other in self._sets if other is not each and other.base is not each]
 
     def _judge(
         self,
@@ -371,7 +395,7 @@ class Walk:
     ) -> None:
         """Run the twin with some inputs drawn anew, and note what moves."""
         for probe in list(each.probes):
-            if self._is_idle(probe, each) or not read & probe.values.keys():
+            if probe.name in self.seen.influences or not read & probe.values.keys():
                 continue
             changed = {name: self._spool.get(item) for name, item in probe.values.items()}
             try:
@@ -381,31 +405,30 @@ class Walk:
                 continue
             after = dict(zip(expected, results, strict=False))
             others = {n for n in expected if n not in self.pair.flow.random and moved(expected[n], after[n])}
-            self._note(each, probe, expected, after, others)
+            self.seen.moved |= others
+            self._influence(probe.name, others)
             for name in others & set(stage.alive):
                 probe.values[name] = self._spool.put(after[name])
 
-    def _is_idle(self, probe: _Probe, each: _Set) -> bool:
-        """Whether a probe has nothing to tell that is not known."""
-        if probe.name:
-            return probe.name in self.seen.influences
-        known = self.seen.moved.issuperset(self.pair.flow.outputs)
-        sole = not probe.sole or probe.sole in self.seen.influences
-        return each.number > 0 and sole and (known or (len(self.pair.stages) > 1 and each.number > 1))
-
-    def _note(self, each: _Set, probe: _Probe, before: Arrays, after: Arrays, others: set[str]) -> None:
+    def _moved(self, each: _Set, before: Arrays, after: Arrays) -> None:
+        """Note what is another tensor where all inputs were drawn anew."""
         flow = self.pair.flow
+        others = {n for n in before if n not in flow.random and moved(before[n], after[n])}
         self.seen.moved |= others
-        if not probe.name:
-            for name in self.pair.units.keys() & others:
-                a, b = self._stays(each, name, before[name]), self._stays(each, name, after[name])
-                if a is not None and b is not None:
-                    self._changed(name, a, b)
-            for name in others.intersection(flow.outputs):
-                shift = difference(before[name], after[name])[0]
-                self.seen.shifts[name] = max(shift, self.seen.shifts.get(name, 0.0))
-        name = probe.name or probe.sole
-        if not name:
+        for name in self.pair.units.keys() & others:
+            a, b = self._stays(each, name, before[name]), self._stays(each, name, after[name])
+            if a is not None and b is not None:
+                self._changed(name, a, b)
+        for name in others.intersection(flow.outputs):
+            shift = difference(before[name], after[name])[0]
+            self.seen.shifts[name] = max(shift, self.seen.shifts.get(name, 0.0))
+        if len(self._inputs) == 1:
+            self._influence(next(iter(self._inputs)), others)
+
+    def _influence(self, name: str, others: set[str]) -> None:
+        """Note whether an input has changed something that is compared and is no mere copy of it."""
+        flow = self.pair.flow
+        if name not in self._copies:
             return
         copies = self._copies[name]
         if set(flow.outputs) <= copies:
@@ -441,6 +464,10 @@ class Walk:
 def _run(opened: Any, given: Mapping[str, Array]) -> list[Array]:
     wanted = [each.name for each in opened.get_inputs()]
     return run(opened, {name: given[name] for name in wanted})
+
+
+def _widened(feeds: Feeds, pair: Pair) -> Feeds:
+    return widened(feeds.items()) if pair.wide else feeds
 
 
 def _same_kind(name: str, a: Array, b: Array) -> None:

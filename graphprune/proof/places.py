@@ -26,16 +26,17 @@ class Place:
     cuts: Cuts
 
 
-def places(graph: gs.Graph, cut: Cut) -> dict[str, Place]:
+def places(graph: gs.Graph, cut: Cut, given: Mapping[str, Cuts]) -> dict[str, Place]:
     """Return the places of the tensors that nodes of `graph` make, where the smaller model has them.
 
     What a layer that is out adds to stands for the sum. Where a model has been given other names, tensors
-    correspond that are made by the same operators from the outputs backward.
+    correspond that are made by the same operators from the outputs backward. `given` says
+    what stays of inputs.
     """
     here = {t.name for node in cut.model.graph.nodes for t in node.outputs if t.name}
     here |= {tensor.name for tensor in cut.model.graph.inputs}
     names = _renamed(cut, here)
-    found = {tensor.name: Place(tensor.name, {}) for tensor in graph.inputs}
+    found = {tensor.name: Place(tensor.name, given.get(tensor.name, {})) for tensor in graph.inputs}
     for node, trace, small in zip(graph.nodes, cut.traces, cut.nodes, strict=True):
         for slot, tensor in enumerate(node.outputs):
             own = small.outputs[slot].name if slot < len(small.outputs) else ""

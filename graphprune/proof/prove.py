@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -12,21 +12,25 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 from onnx import TensorProto
 
+from graphprune.around import Around
+from graphprune.around import pair as pair_around
 from graphprune.checks import Check, Verification
 from graphprune.cut import Cut
+from graphprune.cuts import Cuts
 from graphprune.duplicate import duplicate, names_of
 from graphprune.errors import Refused
-from graphprune.feeds import Feeds, Sizes
+from graphprune.feeds import Feeds
 from graphprune.model import Model
 from graphprune.precision.types import element_types, settled
-from graphprune.proof.inputs import candidates, enough, redraw, scaled
+from graphprune.proof.inputs import Sample, Source
 from graphprune.proof.numbers import Pair, Redraw, Seen, Walk
 from graphprune.proof.parts import Whole
 from graphprune.proof.places import Place, places
 from graphprune.proof.points import Flow, Stage, consumed, fronts, points, stages
 from graphprune.proof.slices import FLOOR, is_float
-from graphprune.proof.wide import widen, widened
+from graphprune.proof.wide import widen
 from graphprune.shapes import Shapes
+from graphprune.surgery import Trace
 from graphprune.twin import twin_by_node
 
 ROUNDING: Mapping[int, float] = {
@@ -40,13 +44,76 @@ _MOST_NOISE = 0.1
 """The largest difference of an output that is ever put down to noise."""
 
 
+@dataclass(frozen=True)
+class Open:
+    """Two models without what ONNX Runtime cannot run.
+
+    Attributes:
+        original: the first.
+        cut: the second, with what was cut at each node that is left.
+        shapes: sizes and types of the first.
+        given: what stays of the tensors that are given in the place of what is not run.
+        around: what was taken out; None where nothing was.
+    """
+
+    original: Model
+    cut: Cut
+    shapes: Shapes
+    given: Mapping[str, Cuts]
+    around: Around | None = None
+
+
+def opened(original: Model, cut: Cut, shapes: Shapes) -> Open:
+    """Return original and cut without the nodes that cannot be run, their operands as further outputs.
+
+    Raises:
+        Negative: such a node is not in the smaller model, or is another one there.
+    """
+    around = pair_around(original, original, cut.model, shapes.types, cut)
+    if around is None:
+        return Open(original, cut, shapes, {})
+    gone = {hole.position for hole in around.found}
+    left = [at for at in range(len(cut.traces)) if at not in gone]
+    traces = [cut.traces[at] for at in left]
+    nodes = [cut.nodes[at] for at in left]
+    sizes, given = dict(shapes.sizes), dict[str, Cuts]()
+    others = {node.outputs[0].name: node for node in around.right.graph.nodes if node.outputs}
+    probes: dict[str, Cuts] = {}
+    for hole in around.found:
+        trace, node = cut.traces[hole.position], original.graph.nodes[hole.position]
+        probes |= {
+            name: trace.inputs.get(key, {}) if isinstance(key, int) else {}
+            for key, name in hole.reads.items()
+        }
+        for slot, name in hole.writes.items():
+            given[name] = trace.outputs.get(slot, {})
+            if node.outputs[slot].name in sizes:
+                sizes[name] = sizes[node.outputs[slot].name]
+    for node in around.left.graph.nodes[len(left) :]:
+        name = node.outputs[0].name
+        cuts = {0: probes[name]} if probes[name] else {}
+        traces.append(Trace(cuts, cuts, (), False, {}))
+        nodes.append(others[name] if name in others else gs.Node("Identity", name))
+        if node.inputs[0].name in sizes:
+            sizes[name] = sizes[node.inputs[0].name]
+    small = Cut(around.right, tuple(traces), tuple(nodes))
+    return Open(around.left, small, replace(shapes, sizes=sizes), given, around)
+
+
 def cut_and_twin(
-    original: Model, cut: Cut, shapes: Shapes, *, rtol: float | None, atol: float, wide: bool
+    original: Model,
+    cut: Cut,
+    shapes: Shapes,
+    *,
+    rtol: float | None,
+    atol: float,
+    wide: bool,
+    given: Mapping[str, Cuts] | None = None,
 ) -> Pair:
     """Return the twin and the cut to be compared in stages; `wide` computes in float32 what is in 16 bits."""
     graph = original.graph
     flow = Flow(graph, settled(graph, shapes.types))
-    there = places(graph, cut)
+    there = places(graph, cut, given or {})
     inside = points(flow, cut.traces, there)
     masked, parts = twin_by_node(graph, cut, shapes)
     small = duplicate(cut.model.graph)
@@ -68,6 +135,7 @@ def cut_and_twin(
         rtol,
         0.0 if wide else rounding(original),
         atol,
+        wide=wide,
     )
 
 
@@ -90,15 +158,7 @@ def rounding(model: Model) -> float:
     return max(found, default=0.0)
 
 
-def judged(
-    pair: Pair,
-    graph: gs.Graph,
-    feeds: Sequence[Feeds] | None,
-    sizes: Mapping[str, Sizes] | None,
-    seed: int,
-    *,
-    wide: bool = False,
-) -> Verification:
+def judged(pair: Pair, source: Source, seed: int) -> Verification:
     """Run a pair on inputs, and say what was compared and what was seen to be exercised.
 
     Where an output does not move, or an input moves nothing, other magnitudes are tried.
@@ -108,34 +168,33 @@ def judged(
         Negative: the second does not run where the first does, or gives tensors of another type or size.
     """
     seen = Seen()
-    convert: Callable[[Feeds], Feeds] = (lambda f: widened(f.items())) if wide else dict
 
-    def again(values: Feeds, names: Sequence[str]) -> Feeds:
-        return redraw(values, names, seed)
+    def again(sample: Sample, names: Sequence[str]) -> Feeds:
+        return sample.again(names, seed)
 
-    source = iter(feeds) if feeds is not None else candidates(graph, sizes, seed)
-    missing = len(feeds) if feeds is not None else enough(graph, sizes)
-    ran = _walked(pair, map(convert, source), missing, again, seen)
-    for _, other in scaled(ran[0], seed):
+    ran = _walked(pair, source, again, seen)
+    for other in ran[0].scaled(seed):
         if not _open_questions(pair, seen):
             break
         Walk(pair, [other], again, seen).run()
-    found = _verdict(pair, seen)
+    found = replace(_verdict(pair, seen), notes=source.left_out)
     failed = [check for check in found.checks if not check.passed]
     if pair.rtol is None and failed and not any(check.inside for check in failed):
         found = _with_noise(pair, found, ran, seed)
     return found
 
 
-def _with_noise(pair: Pair, found: Verification, ran: Sequence[Feeds], seed: int) -> Verification:
+def _with_noise(pair: Pair, found: Verification, ran: Sequence[Sample], seed: int) -> Verification:
     """Allow outputs, where all stages agree, what noise as small as that of a sum grows to on the way."""
     seen = Seen()
     generator = np.random.default_rng(seed)
 
-    def noisy(values: Feeds, names: Sequence[str]) -> Feeds:
-        return {name: _noisy(array, generator) if name in names else array for name, array in values.items()}
+    def noisy(sample: Sample, names: Sequence[str]) -> Feeds:
+        feeds = sample.feeds.items()
+        return {name: _noisy(array, generator) if name in names else array for name, array in feeds}
 
-    Walk(pair, ran, noisy, seen).run()
+    for sample in ran:
+        Walk(pair, [sample], noisy, seen).run()
     checks = (
         c if c.inside else replace(c, limit=max(c.limit, min(_MOST_NOISE, seen.shifts.get(c.output, 0.0))))
         for c in found.checks
@@ -150,16 +209,26 @@ def _noisy(array: NDArray[Any], generator: np.random.Generator) -> NDArray[Any]:
     return np.asarray(array * noise).astype(array.dtype)
 
 
-def _walked(pair: Pair, source: Iterator[Feeds], missing: int, again: Redraw, seen: Seen) -> list[Feeds]:
-    """Walk over as many sets of inputs as are missing; where the original refuses one, over the next."""
-    ran: list[Feeds] = []
+def _walked(pair: Pair, source: Source, again: Redraw, seen: Seen) -> list[Sample]:
+    """Walk over all samples; where the original refuses one, over those that may take its place."""
+    ran: list[Sample] = []
     refusal = Refused("there are no inputs to compare on", "give some")
-    while missing and (batch := list(islice(source, missing))):
-        walk = Walk(pair, batch, again, seen)
-        done = walk.run()
-        ran += [batch[number] for number in done]
-        missing -= len(done)
-        refusal = walk.refusals[-1] if walk.refusals else refusal
+    waiting = list(source.samples)
+    instead: dict[int, Iterator[Sample]] = {}
+    while waiting:
+        walk = Walk(pair, waiting, again, seen)
+        done = set(walk.run())
+        ran += [sample for number, sample in enumerate(waiting) if number in done]
+        refusal = walk.refusals[0] if walk.refusals else refusal
+        nexts: list[Sample] = []
+        for number, sample in enumerate(waiting):
+            if number in done:
+                continue
+            others = instead.pop(id(sample), None) or source.instead(sample)
+            for other in islice(others, 1):
+                instead[id(other)] = others
+                nexts.append(other)
+        waiting = nexts
     if not ran:
         raise refusal
     return ran
