@@ -11,7 +11,6 @@ import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from graphprune.errors import Refused
 from graphprune.feeds import (
     MAGNITUDES,
     Feeding,
@@ -21,8 +20,6 @@ from graphprune.feeds import (
     draw,
     is_dynamic,
     plan,
-    random_feeds,
-    shapes_to_try,
     styles,
 )
 from graphprune.feeds import redraw as redrawn
@@ -111,17 +108,10 @@ def planned(graph: gs.Graph, sizes: Mapping[str, Sizes] | None, seed: int) -> So
     """Return a source of inputs that belong together, as far as the graph tells what does.
 
     Raises:
-        Refused: what would be run takes too much memory.
+        Refused: no sizes were found that fit together, or what would be run takes too much memory.
     """
-    known = facts(graph, Given(shapes=sizes or {}))
-    try:
-        feeding = plan(graph, known)
-    except Refused:
-        if not known.conflicts and all(tensor.name in known.inputs for tensor in graph.inputs):
-            raise
-        shapes = shapes_to_try(graph, sizes)
-        guesses = (random_feeds(graph, shape, seed + number) for number, shape in enumerate(shapes))
-        return guessed(guesses, graph, sizes)
+    said = Given(shapes=sizes or {})
+    feeding = plan(graph, facts(graph, said), given=said)
     samples = [Sample(draw(run, seed=seed + n), run) for n, run in enumerate(feeding.runs)]
     padded = [run for run in feeding.runs if len(styles(run)) > 1][:1]
     for run in padded:
