@@ -16,6 +16,7 @@ from graphprune.feeds import inputs_of
 from graphprune.groups import Group
 from graphprune.ir import shape_of
 from graphprune.layers import joins
+from graphprune.passes import group as grouping
 from graphprune.pipeline import run
 from graphprune.pruning import start
 from graphprune.registry import find
@@ -146,9 +147,12 @@ def inspect(model: Model | Path | str) -> Inspection:
     return facts(solved(model))
 
 
-def solved(model: Model | Path | str) -> State:
-    """Return the state of `model` with its groups; raises `Refused` where it is no valid model."""
-    return run([find("fold")(), find("group")()], start(model))
+def solved(model: Model | Path | str, shape: tuple[str, ...] = ()) -> State:
+    """Return the state of `model` with its groups.
+
+    Raises `Refused` where it is no valid model, `Usage` where the sizes in `shape` do not fit it.
+    """
+    return run([find("fold")(), grouping.Group(shape)], start(model))
 
 
 def facts(state: State) -> Inspection:
@@ -244,13 +248,9 @@ def _operators(nodes: Iterable[Applied]) -> Iterable[Operator]:
 
 
 def _shapes(solution: Solution) -> dict[str, Dims]:
-    symbols = {prime: name for name, prime in solution.shapes.symbols.items()}
+    shapes = solution.shapes
     tensors = [
         *inputs_of(solution.graph),
         *(tensor for applied in solution.everywhere for tensor in applied.site.node.outputs),
     ]
-    return {
-        tensor.name: tuple(symbols.get(size, size) for size in solution.shapes.sizes[tensor.name])
-        for tensor in tensors
-        if tensor.name in solution.shapes.sizes
-    }
+    return {tensor.name: shapes.shown(tensor.name) for tensor in tensors if tensor.name in shapes.sizes}

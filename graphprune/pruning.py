@@ -60,6 +60,7 @@ OPTIONS: Mapping[str, tuple[Target, ...]] = {
     ),
     "shape": (
         ("verify", "shape"),
+        ("group", "shape"),
         ("calibrate", "shape"),
         ("tabulate", "shape"),
         ("permute", "shape"),

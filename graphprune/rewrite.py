@@ -126,7 +126,7 @@ def restore(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None:
     if node.op in ("Shape", "Size") or small_values(node, work.values, work.sizes, applied.site.opset):
         return
     for slot, tensor in enumerate(node.inputs):
-        old = applied.site.value(slot)
+        old = work.solution.shapes.values.get(applied.site.node.inputs[slot].name)
         new = work.values.get(tensor.name) if tensor.name else None
         if slot in skip or old is None or new is None or tensor.name not in work.from_sizes:
             continue

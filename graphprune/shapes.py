@@ -1,14 +1,14 @@
-"""Concrete sizes for every tensor: the concretised twin on which axes are solved.
+"""Numbers for the sizes of every tensor: the concretised twin on which axes are solved.
 
-Every symbolic dimension gets a prime of its own, so that chains of Shape, Gather, Concat and Reshape fold to
-numbers and sizes that are equal by chance stay apart. onnx's shape inference runs once over a copy without
-weights; what it leaves open is filled in node by node with the values known by then. Dimensions that depend
-on data (NonZero, TopK with a computed k ...) get a prime as well and are `open`: never pruned.
+What a size is in terms of symbols is told by the facts (`graphprune.symbols`), and they are the truth. Here
+every symbol gets a number, and sizes follow: from the facts, and from onnx's inference where these do not
+know. Dimensions that depend on data (NonZero, TopK with a computed k ...) get a prime and are `open`: never
+pruned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -21,6 +21,7 @@ from onnx import TensorProto, shape_inference
 
 from graphprune import evaluate, rules
 from graphprune.body_shapes import walk_bodies
+from graphprune.errors import Usage
 from graphprune.ir import (
     constants,
     dimensions,
@@ -34,9 +35,11 @@ from graphprune.ir import (
     subgraphs,
 )
 from graphprune.neighbours import Partial, untold
+from graphprune.symbols.facts import GIVEN, NOTHING, Facts, facts
+from graphprune.symbols.given import Given
+from graphprune.symbols.standins import broken, impossible, stand_ins
 
 Sizes = tuple[int, ...]
-_BATCH_PRIMES = (61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157)
 _OPEN_PRIMES = 10007
 _SAME_SHAPE = {"FusedConv": ("Conv", 3), "FusedGemm": ("Gemm", 3)}
 """Operators without a schema, with the one whose inference fits and how many operands it takes."""
@@ -50,10 +53,12 @@ class Shapes:
     Attributes:
         sizes: concrete sizes; a tensor of unknown rank is missing.
         types: onnx element types.
-        values: the small tensors that are known, with symbols replaced by their primes.
+        values: the small tensors that are known, with symbols replaced by their numbers.
         open: dimensions whose size depends on data.
         fixed: tensors computed from constants alone.
-        symbols: the prime of each symbolic dimension.
+        symbols: the number of each symbolic dimension.
+        facts: what sizes and values are in terms of symbols, whatever a user gives.
+        numbers: the number of each symbol that is free.
         named_apart: whether no name in a body stands for anything else; what is in bodies is known only then.
     """
 
@@ -64,6 +69,8 @@ class Shapes:
     fixed: set[str] = field(default_factory=set[str])
     symbols: dict[str, int] = field(default_factory=dict[str, int])
     named_apart: bool = True
+    facts: Facts = NOTHING
+    numbers: dict[str, int] = field(default_factory=dict[str, int])
 
     def note(self, tensor: gs.Constant) -> None:
         """Say of a constant what is known: its sizes, its type, and its values where they are few."""
@@ -78,75 +85,65 @@ class Shapes:
         self.open.setdefault(name, set()).add(position)
         return _OPEN_PRIMES + 2 * (sum(map(len, self.open.values())) - 1)
 
+    def shown(self, name: str) -> tuple[int | str, ...]:
+        """Return the sizes of a tensor with symbols by name: `(1, 's', 's + 7')`."""
+        known, sizes = self.facts.shapes.get(name), self.sizes[name]
+        if known is None or len(known) != len(sizes):
+            return sizes
+        return tuple(
+            size if told.is_number or told.symbols & self.facts.data else str(told)
+            for told, size in zip(known, sizes, strict=True)
+        )
 
-def infer(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None, derive: Derive | None = None) -> Shapes:
+    def sized_by(self, name: str) -> str:
+        """Return what a small tensor depends on, where its value here only holds for these numbers.
+
+        Empty where it holds at all sizes, and where it is not known. That is one entry that is no number, or
+        a tensor that was cut to a length that is none.
+        """
+        if name not in self.values or name in self.facts.fixed or name in self.fixed:
+            return ""
+        entries = self.facts.entries.get(name)
+        sizes = self.facts.shapes.get(name, ()) if entries is None else entries.reshape(-1)
+        found = dict.fromkeys(symbol for size in sizes for symbol in sorted(size.symbols))
+        known = [symbol for symbol in found if symbol not in self.facts.data]
+        return ", ".join(known) or "data"
+
+
+def infer(
+    graph: gs.Graph,
+    inputs: Mapping[str, Sizes] | None = None,
+    derive: Derive | None = None,
+    given: Given | None = None,
+) -> Shapes:
     """Return the concrete sizes of every tensor of `graph`.
 
     Args:
         graph: the graph; nothing in it is changed.
-        inputs: sizes to use for graph inputs; symbolic dimensions of the others get primes.
+        inputs: sizes to use for graph inputs; the symbols of the others get numbers.
         derive: tells the sizes of the outputs of an operator that onnx has no schema for.
+        given: what a user says of sizes.
+
+    Raises:
+        Usage: what is given contradicts the model, or leaves a tensor no size.
     """
-    best: Shapes | None = None
-    for scale in (1, 32):
-        shapes = _infer(graph, inputs or {}, scale, derive)
-        missing = _missing(graph, shapes)
-        if best is None or missing < _missing(graph, best):
-            best = shapes
-        if not missing or not shapes.symbols:
-            break
-    assert best is not None
-    return best
-
-
-def _missing(graph: gs.Graph, shapes: Shapes) -> int:
-    return sum(
-        bool(tensor.name) and (tensor.name not in shapes.sizes or tensor.name in shapes.open)
-        for node in graph.nodes
-        for tensor in node.outputs
-    )
-
-
-def _infer(graph: gs.Graph, inputs: Mapping[str, Sizes], scale: int, derive: Derive | None) -> Shapes:
-    shapes = Shapes(named_apart=names_are_apart(graph))
-    primes = iter(_BATCH_PRIMES)
-    for tensor in graph.inputs:
-        if tensor.name in inputs:
-            shapes.sizes[tensor.name] = inputs[tensor.name]
-            continue
-        sizes: list[int] = []
-        for position, size in enumerate(dimensions(tensor)):
-            symbol = size if isinstance(size, str) and size else f"{tensor.name}.{position}"
-            if not isinstance(size, int) or size < 0:
-                if symbol not in shapes.symbols:
-                    shapes.symbols[symbol] = next(primes, 163 + 2 * len(shapes.symbols)) * (
-                        scale if position > 1 else 1
-                    )
-                size = shapes.symbols[symbol]
-            sizes.append(size)
-        if tensor.shape is not None:
-            shapes.sizes[tensor.name] = tuple(sizes)
-    _tell_inputs(graph, shapes, primes, scale)
+    given = given or Given(shapes=inputs or {})
+    known = facts(graph, given.ranks())
+    numbers = stand_ins(known)
+    if given.symbols or given.shapes:
+        known, numbers = _given(graph, known, numbers, given, bool(inputs))
+    shapes = Shapes(facts=known, numbers=numbers, named_apart=names_are_apart(graph))
+    shapes.symbols = {
+        name: size.value(shapes.numbers)
+        for name, size in known.names.items()
+        if size.symbols and size.symbols <= shapes.numbers.keys()
+    }
+    shapes.sizes = known.sizes(shapes.numbers)
     for tensor in constants(graph):
         shapes.note(tensor)
     _infer_whole(graph, shapes)
     _walk(graph, shapes, derive)
     return shapes
-
-
-def _tell_inputs(graph: gs.Graph, shapes: Shapes, primes: Iterator[int], scale: int) -> None:
-    """Give inputs without a shape the sizes that their readers tell, and symbols for the others."""
-    told = untold(graph, shapes.sizes) if any(t.name not in shapes.sizes for t in graph.inputs) else {}
-    for tensor in graph.inputs:
-        if tensor.name in shapes.sizes or tensor.name not in told:
-            continue
-        sizes: list[int] = []
-        for position, size in enumerate(told[tensor.name]):
-            if size is None:
-                size = next(primes, 163 + 2 * len(shapes.symbols)) * (scale if position > 1 else 1)
-                shapes.symbols[f"{tensor.name}.{position}"] = size
-            sizes.append(size)
-        shapes.sizes[tensor.name] = tuple(sizes)
 
 
 def _infer_whole(graph: gs.Graph, shapes: Shapes) -> None:
@@ -256,10 +253,62 @@ def _derive(node: gs.Node, shapes: Shapes, graph: gs.Graph, derive: Derive) -> N
             shapes.types.setdefault(tensor.name, element)
 
 
+def _given(
+    graph: gs.Graph, known: Facts, numbers: dict[str, int], given: Given, as_told: bool
+) -> tuple[Facts, dict[str, int]]:
+    """Check what a user gives, and return the facts and the numbers for the analysis.
+
+    The numbers are the user's where they must be (`as_told`), and where none of our own let the model run.
+    What is given is for this run alone: a table that is read at a length of 8 today is no table of 8 rows.
+    """
+    told = facts(graph, given)
+    wanted = stand_ins(told)
+    sizes = {name: size.value(wanted) for name, size in told.names.items() if size.symbols <= wanted.keys()}
+    chosen = {name: sizes.get(name, 1) for name in known.free}
+    if as_told:
+        return known, chosen
+    refuse_contradictions(told)
+    refuse_impossible(known, chosen)
+    return known, chosen if broken(known, chosen) < broken(known, numbers) else numbers
+
+
+def refuse_contradictions(told: Facts) -> None:
+    """Raise `Usage` where what a user gave contradicts the model."""
+    for each in told.conflicts:
+        if GIVEN in each.here or GIVEN in each.there:
+            raise Usage(
+                f"{each.here} and {each.there} contradict each other: {each.left} is not {each.right}",
+                "give sizes that the model can have together",
+            )
+
+
+def refuse_impossible(told: Facts, numbers: Mapping[str, int]) -> None:
+    """Raise `Usage` where a size that follows from what a user gave cannot be."""
+    found = impossible(told, numbers)
+    if found is not None:
+        name, dim, size = found
+        raise Usage(
+            f"dimension {dim} of tensor '{name}', {told.shapes[name][dim]}, is {size} at these sizes",
+            "the inputs are too small for the model: give larger ones",
+        )
+
+
 def _believe(node: gs.Node, shapes: Shapes, told: Mapping[str, Partial]) -> None:
     """Take the sizes that neighbours tell or the model declares for outputs that nothing else tells."""
     for tensor in node.outputs:
-        if not tensor.name or tensor.name in shapes.sizes or tensor.name not in told:
+        if not tensor.name or tensor.name in shapes.sizes:
+            continue
+        known = shapes.facts.shapes.get(tensor.name)
+        if known is not None:
+            shapes.sizes[tensor.name] = tuple(
+                size.value(shapes.numbers)
+                if size.symbols <= shapes.numbers.keys()
+                else shapes.leave_open(tensor.name, position)
+                for position, size in enumerate(known)
+            )
+            shapes.types.setdefault(tensor.name, shapes.facts.types.get(tensor.name, element_type(tensor)))
+            continue
+        if tensor.name not in told:
             continue
         symbols = dict(enumerate(dimensions(tensor)))
         sizes: list[int] = []
@@ -291,10 +340,14 @@ def _infer_node(node: gs.Node, shapes: Shapes, graph: gs.Graph) -> None:
         shapes.types[tensor.name] = kind.tensor_type.elem_type
         if tensor.name in shapes.sizes or not kind.tensor_type.HasField("shape"):
             continue
+        known = shapes.facts.shapes.get(tensor.name, ())
         sizes: list[int] = []
         for position, dim in enumerate(kind.tensor_type.shape.dim):
+            size = known[position] if position < len(known) else None
             if dim.HasField("dim_value"):
                 sizes.append(dim.dim_value)
+            elif size is not None and size.symbols <= shapes.numbers.keys():
+                sizes.append(size.value(shapes.numbers))
             else:
                 sizes.append(shapes.leave_open(tensor.name, position))
         shapes.sizes[tensor.name] = tuple(sizes)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import onnx_graphsurgeon as gs
+from numpy.typing import NDArray
 
 from graphprune import rules
 from graphprune.axes import Axis, leaf
@@ -17,7 +20,9 @@ from graphprune.kernels import lacking
 from graphprune.notation import NotationError, Rule, parse
 from graphprune.shapes import Shapes, Sizes, infer
 from graphprune.solution import Applied, Solution, everywhere
+from graphprune.symbols.given import Given
 
+_SIZED = "it is sized at run time (by {})"
 _BODY = "the body of an If, Loop or Scan reads '{}'"
 
 
@@ -35,17 +40,24 @@ class _Walk:
     makers: dict[str, Applied] = field(default_factory=dict[str, Applied])
 
 
-def solve(graph: gs.Graph, inputs: Mapping[str, Sizes] | None = None, *, bare: bool = False) -> Solution:
+def solve(
+    graph: gs.Graph,
+    inputs: Mapping[str, Sizes] | None = None,
+    *,
+    bare: bool = False,
+    given: Given | None = None,
+) -> Solution:
     """Solve the axes of `graph` and return its groups.
 
     Args:
         graph: nodes in topological order; nothing in it is changed.
-        inputs: sizes for graph inputs with symbolic dimensions; without them every symbol gets a prime.
+        inputs: sizes for graph inputs with symbolic dimensions; without them every symbol gets a number.
         bare: whether the graph is an operator to be looked at by itself: outputs are not pinned, and
             constants of every type have groups.
+        given: what a user says of sizes, which then is a fact.
     """
     outputs = frozenset(t.name for each in (graph, *graph.subgraphs(recursive=True)) for t in each.outputs)
-    walk = _Walk(graph, infer(graph, inputs, _derive), bare, outputs)
+    walk = _Walk(graph, infer(graph, inputs, _derive, given), bare, outputs)
     for tensor in graph.inputs:
         sizes = walk.shapes.sizes.get(tensor.name)
         walk.axes[tensor.name] = None if sizes is None else [leaf(size) for size in sizes]
@@ -68,10 +80,38 @@ def _site(node: gs.Node, shapes: Shapes, opset: int) -> rules.Site:
         node,
         tuple(shapes.sizes.get(tensor.name) if tensor.name else None for tensor in node.inputs),
         tuple(shapes.sizes.get(tensor.name) if tensor.name else None for tensor in node.outputs),
-        tuple(shapes.values.get(tensor.name) if tensor.name else None for tensor in node.inputs),
+        tuple(_value(node, slot, shapes) for slot in range(len(node.inputs))),
         tuple(tensor.name in shapes.fixed for tensor in node.inputs),
         opset,
+        _run_time(node, shapes),
     )
+
+
+def _run_time(node: gs.Node, shapes: Shapes) -> str:
+    """Return what sizes the bounds and indices of `node` at run time, where they are no numbers."""
+    slots = rules.BOUNDS.get(node.op, ()) if not rules.domain_of(node) else ()
+    names = [node.inputs[slot].name for slot in slots if slot < len(node.inputs)]
+    found = (name for tensor in names if tensor for name in shapes.sized_by(tensor).split(", ") if name)
+    return ", ".join(dict.fromkeys(found))
+
+
+def _value(node: gs.Node, slot: int, shapes: Shapes) -> NDArray[Any] | None:
+    """Return the value of an operand where it is known.
+
+    Of bounds and indices, what does not hold at all sizes is not: an operand of which some entries do has
+    None in the place of the others (dtype object), for operators that take their entries one by one.
+    """
+    name = node.inputs[slot].name
+    value = shapes.values.get(name) if name else None
+    bounds = rules.BOUNDS.get(node.op, ()) if not rules.domain_of(node) else ()
+    if value is None or slot not in bounds or not shapes.sized_by(name):
+        return value
+    entries = shapes.facts.entries.get(name)
+    if entries is None or node.op not in rules.BY_ENTRY:
+        return None
+    found = np.empty(entries.size, dtype=object)
+    found[:] = [entry.as_int() if entry.is_number else None for entry in entries.reshape(-1)]
+    return found.reshape(entries.shape)
 
 
 def _opset(node: gs.Node, graph: gs.Graph) -> int:
@@ -158,7 +198,7 @@ def _apply(node: gs.Node, walk: _Walk) -> Applied:
         try:
             applied = _bind(node, site, row, inputs, walk.outputs)
         except (rules.Unruly, DoesNotFit, NotationError) as error:
-            reason = str(error)
+            reason = _SIZED.format(site.sized_by) if site.sized_by else str(error)
         else:
             _register(node, applied, walk)
             return applied
@@ -206,6 +246,8 @@ def _register(node: gs.Node, applied: Applied, walk: _Walk) -> None:
                 _pin(walk, axes[position : position + 1] if axes else None, f"{label(node)} sizes it by data")
     if applied.bound is not None:
         where, usual = f"{label(node)} pins it", applied.row.why if applied.row else ""
+        if applied.site.sized_by:
+            usual = _SIZED.format(applied.site.sized_by)
         for axis, why in applied.bound.pins:
             walk.pins.append((axis, f"{where}: {why or usual}" if why or usual else where))
         walk.mixed += [(axis, label(node)) for axis in applied.bound.mixed]

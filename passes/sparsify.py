@@ -125,9 +125,10 @@ class Sparsify:
         if not self.keep_if_faster:
             return state.refine(self.name, result.model, {**facts, **result.facts()})
         from graphprune.latency.inputs import timed_on
+        from graphprune.shape_text import Shapes
         from graphprune.sparsity.keep import keep_faster, made_by
 
-        feeds = timed_on(model, {}, state.calibration)
+        feeds = timed_on(model, Shapes(), state.calibration)
         kept = keep_faster(self.backend, model, result, made_by(solution), made_sparse, feeds)
         return state.refine(self.name, kept.result.model, {**facts, **kept.facts()})
 

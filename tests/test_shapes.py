@@ -23,9 +23,9 @@ def is_prime(number: int) -> bool:
 
 def test_every_symbol_becomes_a_prime_of_its_own() -> None:
     shapes = shapes_of("""
-        g (float[batch, length] a, float[batch, width] b, float[?, 3] c) => (float[batch, length] y)
+        g (float[batch, length] a, float[batch, width] b, float[3, ?] c) => (float[batch, length] y)
         { y = Relu (a) z = Relu (b) w = Relu (c) }""")
-    assert set(shapes.symbols) == {"batch", "length", "width", "c.0"}
+    assert set(shapes.symbols) == {"batch", "length", "width", "c.1"}
     assert len(set(shapes.symbols.values())) == 4
     assert all(is_prime(size) for size in shapes.symbols.values())
     assert shapes.sizes["y"] == (shapes.symbols["batch"], shapes.symbols["length"])

@@ -25,6 +25,12 @@ PARTS = ("groups", "pinned", "layers", "weights", "ops", "shapes", "map")
     metavar="|".join(PARTS) + ",...",
     help="What to list (default: the groups, and why the other axes are pinned, in short).",
 )
+@click.option(
+    "--shape",
+    multiple=True,
+    metavar="NAME:1x3x224x224 SYMBOL=8 ...",
+    help="Sizes of inputs or of symbols to check, and to count MACs at.",
+)
 @click.option("--group", metavar="NAME", help="Every place where this group stands.")
 @click.option(
     "--plan",
@@ -49,6 +55,7 @@ PARTS = ("groups", "pinned", "layers", "weights", "ops", "shapes", "map")
 def command(
     model: Path,
     show: tuple[str, ...],
+    shape: tuple[str, ...],
     group: str | None,
     plan_path: Path | None,
     node_data: Path | None,
@@ -80,7 +87,7 @@ def command(
     from graphprune.graph_view.groups import groups_of, view
     from graphprune.inspection import facts, solved
 
-    state = node_data_files.planned(solved(model), plan_path)
+    state = node_data_files.planned(solved(model, shape), plan_path)
     found = facts(state)
     known = {each.name: each for each in found.groups}
     if group is not None and group not in known:

@@ -9,7 +9,7 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune.ir import dimensions
-from graphprune.shape_text import fit_shapes
+from graphprune.shape_text import Shapes, fit_shapes
 
 Feeds = dict[str, NDArray[Any]]
 Sizes = tuple[int, ...]
@@ -20,13 +20,13 @@ def inputs_of(graph: gs.Graph) -> list[gs.Variable]:
     return [tensor for tensor in graph.inputs if isinstance(tensor, gs.Variable)]
 
 
-def fitted_sizes(graph: gs.Graph, shapes: Mapping[str, Sizes]) -> dict[str, Sizes]:
+def fitted_sizes(graph: gs.Graph, shapes: Mapping[str, Sizes]) -> Shapes:
     """Return the shapes of inputs that a user gave, checked against those of `graph`.
 
     Raises:
         Usage: one does not fit.
     """
-    return fit_shapes(dict(shapes), {tensor.name: tensor.shape for tensor in inputs_of(graph)})
+    return fit_shapes(shapes, {tensor.name: tensor.shape for tensor in inputs_of(graph)})
 
 
 def is_dynamic(graph: gs.Graph, given: Mapping[str, Sizes] | None = None) -> bool:

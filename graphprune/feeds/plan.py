@@ -26,7 +26,8 @@ from graphprune.feeds.outlook import Outlook, look
 from graphprune.feeds.roles import Role, roles
 from graphprune.feeds.search import LADDER, Assignment, Equations, Ladders, Wanted, feasible, solved
 from graphprune.symbols.expression import Expr, calls
-from graphprune.symbols.facts import Facts, Given, facts
+from graphprune.symbols.facts import Facts, facts
+from graphprune.symbols.given import Given
 from graphprune.symbols.system import Bound, Conflict
 
 BUDGET = 500_000_000

@@ -59,7 +59,7 @@ class Settings:
     batch: tuple[int, ...] = ()
     threads: int = 1
     gpu: int = 0
-    shape: Shapes = field(default_factory=dict[str, tuple[int, ...]])
+    shape: Shapes = field(default_factory=Shapes)
     duration: float = 3.0
     rounds: int = 30
     seed: int = 0

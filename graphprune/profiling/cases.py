@@ -100,7 +100,7 @@ def _filled(inputs: Inputs, given: Shapes, batch: int | None, name: str) -> Shap
         symbols |= {dim: batch for dim in counted if isinstance(dim, str)}
     first = next((shape[0] for shape in given.values() if shape), 1)
     lead = inputs.fixed or batch or first
-    found: Shapes = {}
+    found = Shapes()
     open_names: list[str] = []
     for each, dims in inputs.dims.items():
         if each in given:

@@ -45,8 +45,27 @@ TABLE: dict[str, Table] = {
     ML: ml.TABLE,
 }
 
+BOUNDS: dict[str, tuple[int, ...]] = {
+    "Gather": (1,),
+    "GatherElements": (1,),
+    "GatherND": (1,),
+    "OneHot": (1,),
+    "Pad": (1, 3),
+    "ScatterElements": (1,),
+    "ScatterND": (1,),
+    "Slice": (1, 2, 3, 4),
+    "Split": (1,),
+    "TopK": (1,),
+    "Trilu": (1,),
+}
+"""Operands that say where an axis is cut, or how much of it is taken: they must hold at all sizes."""
+BY_ENTRY = frozenset(["Slice", "Pad"])
+"""Operators that can tell the entries of such an operand apart."""
+
 __all__ = [
     "BODIES",
+    "BOUNDS",
+    "BY_ENTRY",
     "MICROSOFT",
     "ML",
     "PINNED",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from graphprune.rules.site import Edit, Row, Site, Table, Unruly, Written, named, text
@@ -27,6 +29,9 @@ def _split(site: Site) -> str:
     axis = site.axis(0)
     dims = named(rank)
     parts = [f"p{i}" for i in range(len(site.node.outputs))]
+    if site.has(1) and site.value(1) is None:
+        pinned = [*dims[:axis], "_", *dims[axis + 1 :]]
+        return text([pinned, "_"], [pinned] * len(parts))
     sizes = {part: site.output(slot)[axis] for slot, part in enumerate(parts)}
     whole = f"({' + '.join(parts)})" if len(parts) > 1 else parts[0]
     return text(
@@ -54,18 +59,22 @@ def _slice_bounds(site: Site) -> dict[int, tuple[int, int, int] | None]:
     """Return start, end and step by axis, counted from the front; None where computed from data."""
     rank = len(site.sizes(0))
     if not site.has(1):
-        starts, ends = list(site.attribute("starts")), list(site.attribute("ends"))
+        starts: list[int | None] = list(site.attribute("starts"))
+        ends: list[int | None] = list(site.attribute("ends"))
         axes = list(site.attribute("axes") or range(len(starts)))
-        steps = [1] * len(starts)
+        steps: list[int | None] = [1] * len(starts)
     else:
         count = site.sizes(1)[0]
         axes = site.integers(3, "axes") if site.has(3) else list(range(count))
         if any(site.has(slot) and site.value(slot) is None for slot in (1, 2, 4)):
             return {axis % rank: None for axis in axes}
-        starts, ends = site.integers(1, "starts"), site.integers(2, "ends")
-        steps = site.integers(4, "steps") if site.has(4) else [1] * len(starts)
+        starts, ends = site.entries(1, "starts"), site.entries(2, "ends")
+        steps = site.entries(4, "steps") if site.has(4) else [1] * len(starts)
     bounds: dict[int, tuple[int, int, int] | None] = {}
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        if start is None or end is None or step is None:
+            bounds[axis % rank] = None
+            continue
         size = site.sizes(0)[axis % rank]
         low, high, stride = slice(start, end if step > 0 or end >= -size else None, step).indices(size)
         bounds[axis % rank] = (low, high, stride)
@@ -102,10 +111,9 @@ def _slice_patch(edit: Edit) -> Written:
     site, after, full = edit.site, edit.inputs[0], edit.site.sizes(0)
     assert after is not None
     dims = named(len(full))
-    bounds = _slice_bounds(site)
-    starts = list(site.attribute("starts") or []) if not site.has(1) else list(_known(site, 1))
-    ends = list(site.attribute("ends") or []) if not site.has(1) else list(_known(site, 2))
-    for position, (axis, bound) in enumerate(bounds.items()):
+    starts: dict[int, int] = {}
+    ends: dict[int, int] = {}
+    for position, (axis, bound) in enumerate(_slice_bounds(site).items()):
         if bound is None or after[axis] == full[axis]:
             continue
         if bound[2] != 1:
@@ -113,19 +121,40 @@ def _slice_patch(edit: Edit) -> Written:
             continue
         low = edit.kept.get(f"p{dims[axis]}", 0)
         starts[position], ends[position] = low, low + edit.kept[dims[axis]]
-    return {1: starts, 2: ends} if site.has(1) else {"starts": starts, "ends": ends}
+    if not starts and not ends:
+        return {}
+    if site.has(1):
+        return {1: _with(edit, 1, starts), 2: _with(edit, 2, ends)}
+    old = list(site.attribute("starts")), list(site.attribute("ends"))
+    new = (
+        [fresh.get(i, bound) for i, bound in enumerate(given)] for given, fresh in zip(old, (starts, ends))
+    )
+    return dict(zip(("starts", "ends"), new))
 
 
-def _known(site: Site, slot: int) -> list[int]:
-    value = site.value(slot)
-    return [] if value is None else [int(item) for item in value.reshape(-1)]
+def _with(edit: Edit, slot: int, changed: Mapping[int, int]) -> list[int]:
+    """Return the entries of an operand with some changed; what is sized at run time stays as it is."""
+    found: list[int] = []
+    now = edit.values[slot]
+    for i, entry in enumerate(edit.site.entries(slot, "bounds")):
+        if i not in changed and entry is None:
+            assert now is not None  # what has an entry that is known is a small value
+            found.append(int(now.reshape(-1)[i]))
+        else:
+            found.append(changed.get(i, entry or 0))
+    return found
 
 
-def _pad_amounts(site: Site) -> dict[int, tuple[int, int]]:
+def _pad_amounts(site: Site) -> dict[int, tuple[int, int] | None]:
+    """Return what is added before and after, by axis; None where that is sized at run time."""
     rank = len(site.sizes(0))
-    pads = site.integers(1, "amounts") if site.has(1) else [int(i) for i in site.attribute("pads")]
+    pads = site.entries(1, "amounts") if site.has(1) else [int(i) for i in site.attribute("pads")]
     axes = site.integers(3, "axes") if site.has(3) else list(range(rank))
-    return {axis % rank: (pads[i], pads[i + len(axes)]) for i, axis in enumerate(axes)}
+    found: dict[int, tuple[int, int] | None] = {}
+    for i, axis in enumerate(axes):
+        before, after = pads[i], pads[i + len(axes)]
+        found[axis % rank] = None if before is None or after is None else (before, after)
+    return found
 
 
 def _pad(site: Site) -> str:
@@ -133,8 +162,12 @@ def _pad(site: Site) -> str:
     ins, out = list(dims), list(dims)
     sizes: dict[str, int] = {}
     constant = site.attribute("mode", "constant") in ("constant", b"constant")
-    for axis, (before, after) in _pad_amounts(site).items():
+    for axis, amounts in _pad_amounts(site).items():
         name = dims[axis]
+        if amounts is None:
+            ins[axis] = out[axis] = "_"
+            continue
+        before, after = amounts
         if not before and not after:
             continue
         if not constant or before * after < 0:
@@ -150,13 +183,19 @@ def _pad(site: Site) -> str:
 
 def _pad_patch(edit: Edit) -> Written:
     dims = named(len(edit.site.sizes(0)))
-    begins: list[int] = []
-    ends: list[int] = []
-    for axis, (before, after) in _pad_amounts(edit.site).items():
-        name, sign = dims[axis], 1 if before + after > 0 else -1
-        begins.append(sign * edit.kept[f"p{name}"] if before and f"p{name}" in edit.kept else before)
-        ends.append(sign * edit.kept[f"q{name}"] if after and f"q{name}" in edit.kept else after)
-    return {1: begins + ends} if edit.site.has(1) else {"pads": begins + ends}
+    amounts = _pad_amounts(edit.site)
+    changed: dict[int, int] = {}
+    for position, (axis, found) in enumerate(amounts.items()):
+        if found is None:
+            continue
+        name, sign = dims[axis], 1 if sum(found) > 0 else -1
+        for side, amount, at in (("p", found[0], position), ("q", found[1], position + len(amounts))):
+            if amount and f"{side}{name}" in edit.kept:
+                changed[at] = sign * edit.kept[f"{side}{name}"]
+    if edit.site.has(1):
+        return {1: _with(edit, 1, changed)} if changed else {}
+    old = [int(amount) for amount in edit.site.attribute("pads")]
+    return {"pads": [changed.get(i, amount) for i, amount in enumerate(old)]}
 
 
 def _run(site: Site) -> tuple[int, int] | None:

@@ -26,9 +26,12 @@ class Site:
         node: the node.
         inputs: sizes by operand; None where it is absent or its rank is unknown.
         outputs: sizes by output, likewise.
-        values: small values by operand where they are known, with symbols replaced by primes.
+        values: small values by operand where they are known, with numbers in the place of symbols; where
+            entries of bounds are no numbers they are None (dtype object), or the whole operand is.
         fixed: whether each operand is computed from constants alone.
         opset: version of the operator set that the node belongs to.
+        sized_by: the symbols that bounds, indices and amounts depend on; empty where they are numbers. They
+            are no values then: they hold for the numbers of the analysis alone.
     """
 
     node: gs.Node
@@ -37,6 +40,7 @@ class Site:
     values: tuple[NDArray[Any] | None, ...]
     fixed: tuple[bool, ...]
     opset: int
+    sized_by: str = ""
 
     def attribute(self, name: str, default: Any = None) -> Any:
         """Return an attribute of the node."""
@@ -75,6 +79,13 @@ class Site:
         if value is None:
             raise Unruly(f"its {what} are computed from data")
         return [int(item) for item in np.asarray(value).reshape(-1)]
+
+    def entries(self, slot: int, what: str) -> list[int | None]:
+        """Return the same, with None for each that is sized at run time."""
+        value = self.value(slot)
+        if value is None:
+            raise Unruly(f"its {what} are computed from data")
+        return [None if item is None else int(item) for item in np.asarray(value).reshape(-1)]
 
     def axis(self, default: int, rank: int | None = None) -> int:
         """Return the attribute `axis`, counted from the front."""

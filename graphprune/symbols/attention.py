@@ -114,7 +114,7 @@ def _grouped_query(walk: Walk, node: gs.Node) -> Shapes:
         size = past[2] + new
         walk.system.one_of(batch - ONE, new - ONE, past[2])
         if total is not None:
-            walk.system.tentative([(total, size)], label(node))
+            walk.likely.append((total, size, label(node)))
     walk.below(size if total is None else total, node, 7, 0)
     _mask(walk, node, 10, new, size)
     lengths = node.inputs[5].name if len(node.inputs) > 5 else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from math import prod
@@ -17,8 +17,9 @@ from onnx import TensorProto
 
 from graphprune.ir import dimensions
 from graphprune.symbols.expression import Expr, number, parse, symbol
+from graphprune.symbols.given import Given
 from graphprune.symbols.nodes import step
-from graphprune.symbols.system import Bound, Conflict, Kind, nonnegative
+from graphprune.symbols.system import Bound, Conflict, Kind, System, nonnegative
 from graphprune.symbols.values import objects
 from graphprune.symbols.walk import SMALL, Walk, constants_into, element_type
 
@@ -29,25 +30,15 @@ Values = NDArray[np.object_]
 
 
 @dataclass(frozen=True)
-class Given:
-    """What a user says of sizes.
-
-    Attributes:
-        symbols: sizes of symbols by their names: `{"past_sequence_length": 7}`.
-        shapes: sizes of inputs by their names, which may hold `*` and `?`: `{"past.*": (2, 8, 0, 64)}`.
-    """
-
-    symbols: Mapping[str, int] = field(default_factory=dict[str, int])
-    shapes: Mapping[str, Sizes] = field(default_factory=dict[str, Sizes])
-
-
-@dataclass(frozen=True)
 class Facts:
     """Sizes and small values of the tensors of a graph, by tensor name.
 
     Attributes:
         shapes: a tensor of unknown rank is missing.
         values: small integer tensors that are known, one expression an element.
+        fixed: the values that hold at all sizes, as numbers: of constants and what follows from them.
+        entries: the values that hold symbols, by what operators ask for alone: `values` may take two symbols
+            for one because inputs are mostly used so.
         types: onnx element types.
         tops: the greatest entry that an integer tensor may have.
         free: the symbols that a user of the model may choose, after unification.
@@ -59,6 +50,7 @@ class Facts:
         inputs: the shapes of graph inputs.
         value_symbols: small integer inputs whose entries are symbols.
         conflicts: what contradicts itself; the model cannot run as it stands.
+        names: every symbol of the inputs by its name, solved.
     """
 
     shapes: Mapping[str, Shape]
@@ -74,6 +66,9 @@ class Facts:
     inputs: Mapping[str, Shape]
     value_symbols: Mapping[str, tuple[Expr, ...]]
     conflicts: tuple[Conflict, ...]
+    fixed: Mapping[str, NDArray[Any]]
+    entries: Mapping[str, Values]
+    names: Mapping[str, Expr]
 
     def sizes(self, assignment: Mapping[str, int]) -> dict[str, Sizes]:
         """Return the sizes of all tensors where the free symbols, and those in `data`, are `assignment`.
@@ -81,13 +76,21 @@ class Facts:
         A tensor whose size needs a symbol that is not assigned is left out, and so is one whose size divides
         by zero there. Sizes may be negative: then the model does not run at this assignment.
         """
+        known: dict[Expr, int] = {}
         found: dict[str, Sizes] = {}
         for name, shape in self.shapes.items():
             try:
-                found[name] = tuple(size.value(assignment) for size in shape)
+                for size in shape:
+                    if size not in known:
+                        known[size] = size.value(assignment)
             except (KeyError, ZeroDivisionError):
                 continue
+            found[name] = tuple(known[size] for size in shape)
         return found
+
+
+NOTHING = Facts({}, {}, {}, {}, (), {}, (), (), (), frozenset(), {}, {}, (), {}, {}, {})
+"""The facts of no graph."""
 
 
 def facts(graph: gs.Graph, given: Given | None = None) -> Facts:
@@ -102,15 +105,19 @@ def facts(graph: gs.Graph, given: Given | None = None) -> Facts:
         if isinstance(tensor, gs.Variable):
             _input(walk, tensor, names)
     _give(walk, graph, given or Given())
+    _shapeless(walk, graph)
     constants_into(walk, graph)
     for node in graph.nodes:
         step(walk, node)
     chosen = _of_inputs(walk, graph)
+    laws = walk.system.copy()
+    for left, right, why in walk.likely:
+        walk.system.tentative([(left, right)], why)
     _outputs(walk, graph, names, chosen)
     _batches(walk, graph)
     _families(walk, graph)
     _tables(walk)
-    return _finished(walk, graph, chosen)
+    return _finished(walk, graph, laws)
 
 
 def _names(graph: gs.Graph) -> frozenset[str]:
@@ -160,9 +167,27 @@ def _give(walk: Walk, graph: gs.Graph, given: Given) -> None:
                 continue
             text = f"{GIVEN} {pattern}:{'x'.join(map(str, sizes))}"
             if shape is None:
-                walk.shapes[tensor.name] = tuple(map(number, sizes))
-            for expression, wanted in zip(shape or (), map(number, sizes)):
-                walk.system.equal(expression, wanted, text)
+                places = (f"{tensor.name}.{position}" for position in range(len(sizes)))
+                shape = tuple(walk.system.name(place, Kind.ANONYMOUS) for place in places)
+                walk.shapes[tensor.name] = shape
+            for expression, wanted in zip(shape, sizes):
+                if wanted >= 0:
+                    walk.system.equal(expression, number(wanted), text)
+
+
+def _shapeless(walk: Walk, graph: gs.Graph) -> None:
+    """Give inputs without a shape the sizes that their readers tell, and symbols for the others."""
+    if all(tensor.name in walk.shapes for tensor in graph.inputs if isinstance(tensor, gs.Variable)):
+        return
+    told = walk.told()
+    for tensor in graph.inputs:
+        if isinstance(tensor, gs.Variable) and tensor.name not in walk.shapes and tensor.name in told:
+            walk.shapes[tensor.name] = tuple(
+                walk.system.name(f"{tensor.name}.{position}", Kind.ANONYMOUS)
+                if size is None
+                else number(size)
+                for position, size in enumerate(told[tensor.name])
+            )
 
 
 GIVEN = "--shape"
@@ -245,8 +270,8 @@ def _is_free(walk: Walk, size: Expr) -> bool:
     return any(size == symbol(name) and kinds[name] >= Kind.ANONYMOUS for name in size.symbols)
 
 
-def _finished(walk: Walk, graph: gs.Graph, chosen: frozenset[str]) -> Facts:
-    system = walk.system
+def _finished(walk: Walk, graph: gs.Graph, laws: System) -> Facts:
+    system, every = walk.system, {**walk.within, **walk.values}
     reduced = lru_cache(maxsize=None)(system.reduced)
     shapes = {name: tuple(map(reduced, shape)) for name, shape in walk.shapes.items()}
     values = {
@@ -272,6 +297,13 @@ def _finished(walk: Walk, graph: gs.Graph, chosen: frozenset[str]) -> Facts:
         inputs={name: shapes[name] for name in inputs if name in shapes},
         value_symbols=entries,
         conflicts=tuple(system.conflicts),
+        fixed={name: array for name, array in every.items() if array.dtype != object},
+        entries={
+            name: objects([_entry(item, laws.reduced) for item in array.reshape(-1)], array.shape)
+            for name, array in every.items()
+            if array.dtype == object
+        },
+        names={n: reduced(symbol(n)) for n, kind in system.kinds.items() if kind >= Kind.ANONYMOUS},
     )
 
 

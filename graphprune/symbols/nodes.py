@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import onnx
 import onnx_graphsurgeon as gs
 from onnx import TensorProto
@@ -14,8 +15,8 @@ from graphprune.symbols.expression import Expr, TooLarge, number
 from graphprune.symbols.rows import by_row
 from graphprune.symbols.system import Kind
 from graphprune.symbols.tops import top
-from graphprune.symbols.values import value
-from graphprune.symbols.walk import Shape, Walk, constants_into, element_type
+from graphprune.symbols.values import objects, plain, value
+from graphprune.symbols.walk import Shape, Walk, constant, constants_into, element_type
 
 _SYMBOL = "@"
 
@@ -122,12 +123,15 @@ def _ask_onnx(walk: Walk, node: gs.Node) -> dict[str, Shape]:
 
 
 def _declared(walk: Walk, tensor: gs.Tensor) -> Shape | None:
-    """The rank and the numbers that the model declares, where nothing else tells the rank."""
-    if not tensor.name or tensor.shape is None:
+    """What neighbours tell or the model declares of a tensor, where nothing else tells the rank."""
+    told = walk.told().get(tensor.name) if tensor.name else None
+    if told is None:
         return None
     walk.types[tensor.name] = element_type(tensor.dtype)
+    declared = dict(enumerate(dimensions(tensor)))
     sizes: list[Expr] = []
-    for size in dimensions(tensor):
+    for position, known in enumerate(told):
+        size = known if known is not None else declared.get(position)
         if isinstance(size, int) and size >= 0:
             sizes.append(number(size))
         elif isinstance(size, str) and walk.system.kinds.get(size) is Kind.NAMED:
@@ -142,7 +146,7 @@ def _of_bodies(walk: Walk, node: gs.Node) -> list[Shape | None]:
     count = len(node.outputs)
     bodies = list(subgraphs(node))
     if node.op == "If":
-        found = [_body(walk, body, {}) for body in bodies]
+        found = [_come_out(walk, body, _body(walk, body, {})) for body in bodies]
         return [_agreed(walk, [shapes[i] for shapes in found]) for i in range(count)]
     if node.op not in ("Loop", "Scan") or len(bodies) != 1:
         return [_declared(walk, tensor) for tensor in node.outputs]
@@ -161,13 +165,15 @@ def _of_bodies(walk: Walk, node: gs.Node) -> list[Shape | None]:
     else:
         states = [walk.shape(node, slot) for slot in range(2, len(node.inputs))]
         given, steps, offset = [(), (), *states], None, 1
-    made = _body(walk, body, dict(zip((tensor.name for tensor in body.inputs), given)))[offset:]
+    inner = _body(walk, body, dict(zip((tensor.name for tensor in body.inputs), given)))
+    made = _come_out(walk, body, inner, keep=False)[offset:]
     # A state that has the size it came with after one pass has it after every pass.
     kept = [a if a is not None and a == b else None for a, b in zip(states, made)]
     if any(shape is None for shape in kept) and len(kept) == len(states):
         made = [None if shape is None else tuple(_blurred(walk, shape)) for shape in made]
         kept = [a if a is not None else _rank(walk, b) for a, b in zip(kept, made)]
         return [*kept, *(_rank(walk, shape, 1) for shape in made[len(states) :])][:count]
+    _remember(walk, inner)
     long = steps if steps is not None else walk.system.fresh()
     return [*kept, *(None if s is None else (long, *s) for s in made[len(states) :])][:count]
 
@@ -192,8 +198,8 @@ def _agreed(walk: Walk, shapes: Sequence[Shape | None]) -> Shape | None:
     )
 
 
-def _body(walk: Walk, body: gs.Graph, inputs: Mapping[str, Shape | None]) -> list[Shape | None]:
-    """The sizes of the outputs of a body. What it asks of sizes only holds where it runs: it is forgotten."""
+def _body(walk: Walk, body: gs.Graph, inputs: Mapping[str, Shape | None]) -> Walk:
+    """Walk a body. What it asks of sizes only holds where it runs: it is forgotten outside."""
     inner = Walk(
         walk.graph,
         walk.opset,
@@ -206,19 +212,43 @@ def _body(walk: Walk, body: gs.Graph, inputs: Mapping[str, Shape | None]) -> lis
     for tensor in body.inputs:
         shape = inputs.get(tensor.name)
         inner.types[tensor.name] = element_type(tensor.dtype)
+        inner.shapes.pop(tensor.name, None)
+        inner.values.pop(tensor.name, None)
         if shape is not None:
             inner.shapes[tensor.name] = shape
-    known = set(walk.system.kinds)
     constants_into(inner, body)
     for node in body.nodes:
         step(inner, node)
-    found: list[Shape | None] = []
     for tensor in body.outputs:
         if isinstance(tensor, gs.Constant):
-            constants_into(inner, body)
+            constant(inner, tensor.name, tensor)
+    return inner
+
+
+def _come_out(walk: Walk, body: gs.Graph, inner: Walk, keep: bool = True) -> list[Shape | None]:
+    """The sizes of the outputs of a body in symbols that are known outside."""
+    if keep:
+        _remember(walk, inner)
+    found: list[Shape | None] = []
+    for tensor in body.outputs:
         shape = inner.shapes.get(tensor.name)
         if shape is not None:
             reduced = map(inner.system.reduced, shape)
-            shape = tuple(s if s.symbols <= known else walk.system.fresh() for s in reduced)
+            shape = tuple(
+                s if s.symbols <= walk.system.kinds.keys() else walk.system.fresh() for s in reduced
+            )
         found.append(shape)
     return found
+
+
+def _remember(walk: Walk, inner: Walk) -> None:
+    """Keep the values inside of a body, with what it knows of symbols put in."""
+    walk.within.update(inner.within)
+    for name, array in inner.values.items():
+        if name not in walk.values:
+            items = (
+                [inner.system.reduced(item) for item in array.reshape(-1)] if array.dtype == object else []
+            )
+            known = all(item.symbols <= walk.system.kinds.keys() for item in items)
+            if known:
+                walk.within[name] = plain(objects(items, array.shape), np.int64) if items else array

@@ -7,7 +7,7 @@ of them tells is a symbol of its own, whose size depends on data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -20,6 +20,7 @@ from onnx import TensorProto
 
 from graphprune import evaluate
 from graphprune.ir import constants, label, read, shape_of
+from graphprune.neighbours import Partial, untold
 from graphprune.symbols.expression import Expr, number
 from graphprune.symbols.system import Kind, System
 
@@ -38,6 +39,8 @@ class Walk:
     Attributes:
         values: small tensors that are known: numbers, or expressions (dtype object) where they hold symbols.
         tops: the greatest entries of integer tensors.
+        within: values inside of bodies, by what operators outside and inside ask for.
+        likely: sizes that are equal as the model is used, though no operator asks for it, and who says so.
     """
 
     graph: gs.Graph
@@ -47,6 +50,22 @@ class Walk:
     values: dict[str, Array] = field(default_factory=dict[str, Array])
     types: dict[str, int] = field(default_factory=dict[str, int])
     tops: dict[str, Top] = field(default_factory=dict[str, Top])
+    _told: Mapping[str, Partial] | None = None
+    within: dict[str, Array] = field(default_factory=dict[str, Array])
+    likely: list[tuple[Expr, Expr, str]] = field(default_factory=list[tuple[Expr, Expr, str]])
+
+    def told(self) -> Mapping[str, Partial]:
+        """What neighbours tell of tensors whose rank nothing else does; found out once."""
+        if self._told is None:
+            known = {
+                name: [size.as_int() if size.is_number else _ANY for size in shape]
+                for name, shape in self.shapes.items()
+            }
+            self._told = {
+                name: tuple(None if size == _ANY else size for size in sizes)
+                for name, sizes in untold(self.graph, known).items()
+            }
+        return self._told
 
     def shape(self, node: gs.Node, slot: int) -> Shape | None:
         """The sizes of an operand; None where it is absent or its rank is unknown."""
@@ -126,6 +145,8 @@ class Walk:
 
 
 ONE = number(1)
+_ANY = 1_000_003
+"""Stands for sizes that are no numbers, where others are asked about; a prime that no tensor has."""
 Operator = Callable[[Walk, gs.Node], Sequence[Shape | None]]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from graphprune.model import from_proto
-from graphprune.symbols.facts import Facts, Given, facts
+from graphprune.symbols.facts import Facts, facts
+from graphprune.symbols.given import Given
 from tests.networks.fill import fill
 
 
