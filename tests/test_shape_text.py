@@ -52,12 +52,58 @@ def test_the_name_may_be_left_out_where_the_model_has_one_input() -> None:
         ({"picture": (1, 3)}, "no input picture"),
         ({"x": (1, 3)}, "does not fit input x"),
         ({"x": (1, 4, 8)}, "which is batchx3x[?]"),
-        ({"x": (0, 3, 8)}, "empty dimension"),
     ],
-    ids=["unknown input", "another rank", "a fixed size", "nothing"],
+    ids=["unknown input", "another rank", "a fixed size"],
 )
 def test_a_shape_that_does_not_fit_the_model_is_refused(
     shape: dict[str, tuple[int, ...]], message: str
 ) -> None:
     with pytest.raises(Usage, match=message):
         fit_shapes(shape, {"x": ("batch", 3, None)})
+
+
+DECODER = {
+    "ids": ("batch", "new"),
+    "mask": ("batch", "past + new"),
+    "past.0.key": ("batch", 2, "past", 8),
+    "past.0.value": ("batch", 2, "past", 8),
+}
+
+
+def test_a_symbol_has_a_size_wherever_it_occurs() -> None:
+    given = fit_shapes(parse_shapes(["past=0", "new=3,batch=2"]), DECODER)
+    assert given.symbols == {"past": 0, "new": 3, "batch": 2}
+    assert given["mask"] == (2, 3)
+    assert given["past.0.key"] == (2, 2, 0, 8)
+
+
+def test_inputs_of_which_a_symbol_is_still_open_have_no_shape() -> None:
+    given = fit_shapes(parse_shapes(["past=7"]), DECODER)
+    assert given == {}
+    assert given.given.symbols == {"past": 7}
+    assert given
+
+
+def test_a_pattern_stands_for_all_inputs_that_it_fits() -> None:
+    assert fit_shapes(parse_shapes(["past.*:1x2x0x8"]), DECODER) == {
+        "past.0.key": (1, 2, 0, 8),
+        "past.0.value": (1, 2, 0, 8),
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("pasd=7", "no input has a dimension pasd"),
+        ("future.*:1x2", "no input future"),
+        ("past.*:1x3x0x8", "does not fit input past.0.key"),
+    ],
+)
+def test_a_size_that_fits_no_axis_is_refused(text: str, message: str) -> None:
+    with pytest.raises(Usage, match=message):
+        fit_shapes(parse_shapes([text]), DECODER)
+
+
+def test_two_sizes_of_one_symbol_are_refused() -> None:
+    with pytest.raises(Usage, match="two sizes are given for past"):
+        parse_shapes(["past=7 past=8"])

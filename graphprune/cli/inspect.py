@@ -29,7 +29,7 @@ PARTS = ("groups", "pinned", "layers", "weights", "ops", "shapes", "map")
     "--shape",
     multiple=True,
     metavar="NAME:1x3x224x224 SYMBOL=8 ...",
-    help="Sizes of inputs or of symbols to check, and to count MACs at.",
+    help="Sizes of inputs or of symbols to check against the model.",
 )
 @click.option("--group", metavar="NAME", help="Every place where this group stands.")
 @click.option(

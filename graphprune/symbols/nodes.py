@@ -229,14 +229,13 @@ def _come_out(walk: Walk, body: gs.Graph, inner: Walk, keep: bool = True) -> lis
     """The sizes of the outputs of a body in symbols that are known outside."""
     if keep:
         _remember(walk, inner)
+    known = set(walk.system.kinds)
     found: list[Shape | None] = []
     for tensor in body.outputs:
         shape = inner.shapes.get(tensor.name)
         if shape is not None:
             reduced = map(inner.system.reduced, shape)
-            shape = tuple(
-                s if s.symbols <= walk.system.kinds.keys() else walk.system.fresh() for s in reduced
-            )
+            shape = tuple(size if size.symbols <= known else walk.system.fresh() for size in reduced)
         found.append(shape)
     return found
 
@@ -245,10 +244,9 @@ def _remember(walk: Walk, inner: Walk) -> None:
     """Keep the values inside of a body, with what it knows of symbols put in."""
     walk.within.update(inner.within)
     for name, array in inner.values.items():
-        if name not in walk.values:
-            items = (
-                [inner.system.reduced(item) for item in array.reshape(-1)] if array.dtype == object else []
-            )
-            known = all(item.symbols <= walk.system.kinds.keys() for item in items)
-            if known:
-                walk.within[name] = plain(objects(items, array.shape), np.int64) if items else array
+        if name in walk.values:
+            continue
+        if array.dtype == object:
+            items = [inner.system.reduced(item) for item in array.reshape(-1)]
+            array = plain(objects(items, array.shape), np.int64)
+        walk.within[name] = array
