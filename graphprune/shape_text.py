@@ -39,10 +39,10 @@ class Shapes(dict[str, tuple[int, ...]]):
     def __bool__(self) -> bool:
         return bool(len(self) or self.symbols)
 
-    @property
-    def given(self) -> Given:
-        """The same for `facts`."""
-        return Given(self.symbols, self)
+
+def said(shapes: Mapping[str, tuple[int, ...]] | None) -> Given:
+    """Return the same for `facts`."""
+    return Given(shapes.symbols if isinstance(shapes, Shapes) else {}, shapes or {})
 
 
 def parse_shapes(texts: Iterable[str]) -> Shapes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from graphprune.shape_text import parse_shapes
+from graphprune.shape_text import parse_shapes, said
 from graphprune.state import State, made
 
 
@@ -34,5 +34,5 @@ class Group:
         from graphprune.solve import solve
 
         graph = made(state.model, "model").graph
-        given = fitted_sizes(graph, parse_shapes(self.shape)).given
+        given = said(fitted_sizes(graph, parse_shapes(self.shape)))
         return replace(state, solution=solve(graph, given=given))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graphprune.errors import Usage
-from graphprune.shape_text import fit_shapes, parse_shapes
+from graphprune.shape_text import fit_shapes, parse_shapes, said
 
 IMAGE = (1, 3, 224, 224)
 
@@ -80,7 +80,7 @@ def test_a_symbol_has_a_size_wherever_it_occurs() -> None:
 def test_inputs_of_which_a_symbol_is_still_open_have_no_shape() -> None:
     given = fit_shapes(parse_shapes(["past=7"]), DECODER)
     assert given == {}
-    assert given.given.symbols == {"past": 7}
+    assert said(given).symbols == {"past": 7}
     assert given
 
 

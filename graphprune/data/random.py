@@ -14,7 +14,8 @@ from graphprune.data.hash import hash_text
 from graphprune.data.layout import Layout
 from graphprune.feeds import Run, Sizes, at, plan
 from graphprune.feeds import draw as draw_run
-from graphprune.symbols.facts import Given, facts
+from graphprune.shape_text import said
+from graphprune.symbols.facts import facts
 
 COUNT = 64
 """How many samples there are where no number is asked for."""
@@ -55,9 +56,9 @@ def draw(
     Raises:
         Refused: no sizes are found.
     """
-    said = Given(shapes=sizes or {})
-    known = facts(graph, said)
-    run = plan(graph, known, given=said, least=_LEAST).runs[0]
+    given = said(sizes)
+    known = facts(graph, given)
+    run = plan(graph, known, given=given, least=_LEAST).runs[0]
     if layout.shared:
         run = at(graph, known, {name: (1, *shape[1:]) for name, shape in run.sizes.items()})
     count = COUNT if count is None else count

@@ -11,7 +11,8 @@ from graphprune.feeds.draw import MAGNITUDES, Run, draw, redraw, styles
 from graphprune.feeds.flow import Reach, reaches
 from graphprune.feeds.inputs import Feeds, Sizes, fitted_sizes, inputs_of, is_dynamic
 from graphprune.feeds.plan import BUDGET, Feeding, LeftOut, at, carry_out, plan
-from graphprune.symbols.facts import Given, facts
+from graphprune.shape_text import said
+from graphprune.symbols.facts import facts
 
 __all__ = [
     "BUDGET",
@@ -44,8 +45,8 @@ def shapes_to_try(graph: gs.Graph, given: Mapping[str, Sizes] | None = None) -> 
     Raises:
         Refused: there are none.
     """
-    said = Given(shapes=given or {})
-    for run in plan(graph, facts(graph, said), given=said).runs:
+    known = said(given)
+    for run in plan(graph, facts(graph, known), given=known).runs:
         yield dict(run.sizes)
 
 

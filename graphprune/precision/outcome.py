@@ -15,7 +15,8 @@ from graphprune.fitting.calibration import Calibration
 from graphprune.metrics.scores import class_axis
 from graphprune.model import Model
 from graphprune.runtime import run, session
-from graphprune.symbols.facts import Given, facts
+from graphprune.shape_text import said
+from graphprune.symbols.facts import facts
 
 JUDGED = 256
 """Samples of calibration data that the outputs are compared on."""
@@ -54,8 +55,8 @@ def inputs_for(
     """
     if calibration is not None:
         return list(calibration.held_out(JUDGED))
-    said = Given(shapes=sizes or {})
-    feeding = plan(model.graph, facts(model.graph, said), given=said, least=_LEAST)
+    known = said(sizes)
+    feeding = plan(model.graph, facts(model.graph, known), given=known, least=_LEAST)
     refusals: list[Refused] = []
     with session(model) as opened:
         for planned in feeding.runs:

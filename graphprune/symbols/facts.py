@@ -23,6 +23,20 @@ from graphprune.symbols.system import Bound, Conflict, Kind, System, nonnegative
 from graphprune.symbols.values import objects
 from graphprune.symbols.walk import SMALL, Walk, constants_into, element_type
 
+__all__ = [
+    "GIVEN",
+    "NOTHING",
+    "Bound",
+    "Conflict",
+    "Facts",
+    "Given",
+    "Kind",
+    "Shape",
+    "Sizes",
+    "Values",
+    "facts",
+]
+
 Sizes = tuple[int, ...]
 Shape = tuple[Expr, ...]
 Values = NDArray[np.object_]
