@@ -34,8 +34,8 @@ BUDGET = 500_000_000
 """Bytes that the tensors of a run may take at once."""
 _BRANCHES = 8
 """Values of inputs that are looked at for the branches that they decide."""
-_SCORED = 60
-"""How many sizes are weighed for one run."""
+_SCORED, _MOVED = 250, 60
+"""How many sizes are weighed for one run, and how many for a single symbol of it."""
 _RISE = 16
 """Sizes this many times the best so far are not expected to exercise more."""
 _GROWTH = 1.5
@@ -437,11 +437,11 @@ def _settled(
     for name in outlook.constraints.free:
         first = ladders.steps[name][0]
         lower = [size for size in ladders.steps[name] if first <= size < assignment[name]]
-        assignment = next(filter(None, (other(name, size) for size in lower[:_SCORED])), assignment)
+        assignment = next(filter(None, (other(name, size) for size in lower[:_MOVED])), assignment)
     for place, name in enumerate(outlook.constraints.free):
         if assignment[name] in [assignment[each] for each in outlook.constraints.free[:place]]:
             higher = [size for size in ladders.steps[name] if assignment[name] < size <= 3 * assignment[name]]
-            assignment = next(filter(None, (other(name, size) for size in higher[:_SCORED])), assignment)
+            assignment = next(filter(None, (other(name, size) for size in higher[:_MOVED])), assignment)
     return assignment
 
 

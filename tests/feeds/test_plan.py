@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -126,6 +128,25 @@ def test_the_cheapest_sizes_are_those_at_which_every_tap_sees_data() -> None:
     first, other = found.runs
     assert all(a != b for a, b in zip(first.sizes["x"][2:], other.sizes["x"][2:], strict=True))
     assert other.peak_bytes < 1_000_000
+
+
+def test_a_deep_net_gets_sizes_as_large_as_its_last_taps_need() -> None:
+    names = "xabcdef"
+    convolutions = "".join(
+        f"{made} = Conv <kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]> ({read}, k) "
+        for read, made in pairwise(names)
+    )
+    graph = graph_of(f"""
+        <ir_version: 8, opset_import: ["": 17]>
+        net (float[1, 3, h, 70] x) => (float[1, 3, oh, ow] f) <float[3, 3, 3, 3] k> {{ {convolutions} }}
+    """)
+    size, shapes = "h", {"x": "1,3,h,70", "k": "3,3,3,3"}
+    for made in names[1:]:
+        size = f"floor(({size} - 1)/2) + 1"
+        shapes[made] = f"1,3,{size},{70 // 2 ** names.index(made) + 1}"
+    first = plan(graph, known(graph, shapes)).runs[0]
+    assert not first.violations
+    assert 33 < first.sizes["x"][2] <= 65
 
 
 def test_sizes_that_must_be_equal_or_multiples_are_found() -> None:
