@@ -63,6 +63,16 @@ ARANGED = _model(
 )
 """The same with a Range as indices."""
 
+COUNTED = _model(
+    f"int64[b, s] ids, {MASK}, {_CACHES}",
+    f"""  e = Gather (words, ids){PLACES} n0 = CumSum (attention_mask, u) n1 = Mul (n0, attention_mask)
+  n2 = Sub (n1, i1) n3 = Slice (n2, plen, total, i1) n4 = Add (n3, two) at = Gather (places, n4)
+  h = Add (e, at)
+  {_QKV}{_JOINED}{_MASKED}{_ATTEND}""",
+    ", float[66, 8] places",
+)
+"""OPT: positions are counted over the mask, two behind."""
+
 SLIDING = _model(
     f"int64[b, s] ids, {_CACHES}",
     f"""  h = Gather (words, ids){_QKV}{PLACES}
@@ -132,6 +142,7 @@ DECODERS = {
     "position_ids": POSITION_IDS,
     "learned": LEARNED,
     "aranged": ARANGED,
+    "counted": COUNTED,
     "sliding": SLIDING,
     "grouped": GROUPED,
     "grouped_lengths": GROUPED_LENGTHS,

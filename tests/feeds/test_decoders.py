@@ -8,7 +8,7 @@ import pytest
 from graphprune.feeds import Feeding, draw, plan, redraw, styles
 from graphprune.runtime import run, session
 from graphprune.symbols.facts import facts
-from tests.feeds.decoders import ARANGED, DECODERS, GROUPED, LEARNED, PLAIN, SLIDING
+from tests.feeds.decoders import ARANGED, COUNTED, DECODERS, GROUPED, LEARNED, PLAIN, SLIDING
 from tests.feeds.known import graph_of, model_of
 
 
@@ -44,7 +44,9 @@ def test_at_a_decode_step_every_input_changes_the_logits(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "end"), [(LEARNED, 64), (ARANGED, 64), (GROUPED, 32)], ids=["sliced", "gathered", "rotary"]
+    ("text", "end"),
+    [(LEARNED, 64), (ARANGED, 64), (COUNTED, 64), (GROUPED, 32)],
+    ids=["sliced", "gathered", "counted", "rotary"],
 )
 def test_a_table_is_read_to_its_last_row(text: str, end: int) -> None:
     totals = [each.sizes["past_k"][2] + each.sizes["ids"][1] for each in _planned(text).runs]
