@@ -14,6 +14,7 @@ from graphprune.cost import cost
 from graphprune.cut import cut
 from graphprune.fold import fold
 from graphprune.intake import check_operators
+from graphprune.ir import read
 from graphprune.model import from_proto, outline, to_proto
 from graphprune.rewire import sweep
 from graphprune.solve import solve
@@ -218,3 +219,14 @@ def test_a_sequence_that_goes_through_a_loop_pins_what_is_put_into_it() -> None:
     solution = solve(folded.graph)
     assert [group.size for group in solution.groups if group.prunable] == [7, 6]
     assert verify(folded, cut(folded, solution, halved(solution)), solution.shapes).passed
+
+
+@pytest.mark.parametrize("branch", ["then_branch", "else_branch"])
+def test_a_wrong_weight_in_either_branch_is_refused(branch: str) -> None:
+    model, solution = solved("if-with-weights")
+    small = cut(model, solution, halved(solution))
+    node = next(node for node in small.model.graph.nodes if node.op == "If")
+    product = next(each for each in node.attrs[branch].nodes if each.op == "MatMul")
+    weight = product.inputs[1]
+    product.inputs[1] = gs.Constant(weight.name, -read(weight))
+    assert not verify(model, small, solution.shapes).passed
