@@ -126,7 +126,7 @@ def unet(folder: Path) -> Path:
     first = conv("x", 3, 32)
     second = attention(conv(first, 32, 64, 2), 64)
     deep = attention(conv(second, 64, 96, 2), 96)
-    size = node("Concat", put(np.array([1.0, 1.0, 2.0, 2.0], np.float32)), axis=0)
+    size = put(np.array([1.0, 1.0, 2.0, 2.0], np.float32))
     up = node("Concat", node("Resize", conv(deep, 96, 64), "", size, mode="nearest"), second, axis=1)
     up = node("Concat", node("Resize", conv(up, 128, 32), "", size, mode="nearest"), first, axis=1)
     nodes[-1].output[0] = up
