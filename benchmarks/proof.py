@@ -35,8 +35,8 @@ from benchmarks.child import ROOT
 from benchmarks.mutations import HARMLESS, KINDS
 from benchmarks.reference import read, store
 
-LARGEST, HEAVIEST = 3_000_000, 0.25
-"""Parameters, and thousand millions of multiply-accumulates, of the largest graph that is taken."""
+LARGEST, HEAVIEST, LONGEST = 3_000_000, 0.25, 800
+"""Parameters, thousand millions of multiply-accumulates, and nodes of the largest graph that is taken."""
 SEEDS = (0, 1, 2)
 MAGNITUDES = (1.0, 0.02, 20.0, None)
 """What normal inputs are multiplied by; None stands for 0 to 255."""
@@ -58,7 +58,7 @@ def chosen(count: int, match: str) -> list[str]:
     small = [
         entry
         for entry in loader().entries(max_params=LARGEST)
-        if entry.get("params") and (entry.get("gflops") or 0) <= HEAVIEST
+        if entry.get("params") and (entry.get("gflops") or 0) <= HEAVIEST and entry["nodes"] <= LONGEST
     ]
     ordered = [entry["name"] for entry in sorted(small, key=lambda entry: (entry["kind"], entry["name"]))]
     picked = [ordered[i * len(ordered) // count] for i in range(min(count, len(ordered)))]
