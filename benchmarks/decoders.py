@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks import results
 from benchmarks.child import ROOT, Run, graphprune, has_peer, peer, run
 from benchmarks.counting import parameters
-from benchmarks.reference import Array, Unlike, averaged, gap, read, reference, session
+from benchmarks.reference import Array, Unlike, gap, read, reference, session
 from benchmarks.reference import run as compute
 
 FOLDER = ROOT / "build" / "decoders"
@@ -88,7 +88,7 @@ def compared(original: Path, pruned: Path, name: str) -> dict[str, Any]:
     whole, small = read(original), read(pruned)
     opened = session(small)
     basis = feeds(opened, *SIZES["on a past"], 0)
-    masked = session(reference(whole, small, averaged(whole, small, basis)))
+    masked = session(reference(whole, small, basis))
     found: dict[str, Any] = {}
     for label, sizes in {**SIZES, **boundaries(name)}.items():
         values = feeds(opened, *sizes, 1)

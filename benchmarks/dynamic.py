@@ -24,7 +24,7 @@ from benchmarks import results
 from benchmarks.child import ROOT, graphprune, has_peer, peer, run
 from benchmarks.counting import parameters
 from benchmarks.decoders import said
-from benchmarks.reference import Array, Unlike, averaged, gap, read, reference, session
+from benchmarks.reference import Array, Unlike, gap, read, reference, session
 from benchmarks.reference import run as compute
 
 FOLDER = ROOT / "build" / "dynamic"
@@ -55,7 +55,7 @@ def compared(original: Path, pruned: Path) -> dict[str, Any]:
     whole, small = read(original), read(pruned)
     opened = session(small)
     sizes = IMAGES if any(item.name == "pixel_values" for item in opened.get_inputs()) else TEXTS
-    masked = session(reference(whole, small, averaged(whole, small, feeds(opened, sizes[0], 0))))
+    masked = session(reference(whole, small, feeds(opened, sizes[0], 0)))
     found: dict[str, Any] = {}
     for at in sizes:
         values, label = feeds(opened, at, 1), "x".join(map(str, at))

@@ -137,15 +137,63 @@ class _Copy:
         return self.model
 
 
-def reference(
-    original: onnx.ModelProto, pruned: onnx.ModelProto, lengths: Mapping[str, tuple[int, int]] | None = None
-) -> onnx.ModelProto:
+def reference(original: onnx.ModelProto, pruned: onnx.ModelProto, feeds: Feeds) -> onnx.ModelProto:
     """The original with zeros where the pruned model has no entry.
 
     Args:
         original: the model that was pruned, weights inside.
         pruned: the result.
+        feeds: inputs that both take: what a mean is taken over is seen in a run.
+
+    Raises:
+        Unlike: a weight of the pruned model is not the original's.
+    """
+    lengths = averaged(original, pruned, feeds)
+    first = _masked_model(original, pruned, lengths, {})
+    centred = _centred(original, first, lengths, feeds)
+    return _masked_model(original, pruned, lengths, centred) if centred else first
+
+
+def _centred(
+    original: onnx.ModelProto,
+    masked_model: onnx.ModelProto,
+    lengths: Mapping[str, tuple[int, int]],
+    feeds: Feeds,
+) -> dict[str, Array]:
+    """Where a mean is subtracted from what it was taken of, which entries stay: those not zero before.
+
+    Units that went are zero in front of the subtraction and must be zero behind it.
+    """
+    means = {node.output[0]: node.input[0] for node in original.graph.node if node.output[0] in lengths}
+    subtracted = {
+        node.output[0]: node.input[0]
+        for node in original.graph.node
+        if node.op_type == "Sub" and means.get(node.input[1]) == node.input[0]
+    }
+    if not subtracted:
+        return {}
+    names = sorted(set(subtracted.values()))
+    seen = dict(zip(names, run(exposed(masked_model, names), feeds, names), strict=True))
+    masks: dict[str, Array] = {}
+    for result, operand in subtracted.items():
+        values = seen[operand]
+        masks[result] = (values.reshape(-1, values.shape[-1]) != 0).any(axis=0).astype(values.dtype)
+    return masks
+
+
+def _masked_model(
+    original: onnx.ModelProto,
+    pruned: onnx.ModelProto,
+    lengths: Mapping[str, tuple[int, int]],
+    centred: Mapping[str, Array],
+) -> onnx.ModelProto:
+    """The original with masked weights.
+
+    Args:
+        original: the model that was pruned, weights inside.
+        pruned: the result.
         lengths: for a mean's result, how many entries it is taken over in the two models (see `averaged`).
+        centred: for the result of a subtraction, what it is multiplied by.
 
     Raises:
         Unlike: a weight of the pruned model is not the original's.
@@ -167,9 +215,12 @@ def reference(
         for slot, axes in index.items():
             if axes:
                 node.input[slot] = copy.constant(masked(here[slot].full, axes))
-        ratio = (lengths or {}).get(node.output[0])
-        if node.op_type in MEANS and ratio is not None and ratio[0] != ratio[1]:
-            _rescale(copy, node, ratio[0] / ratio[1])
+        ratio = lengths.get(node.output[0])
+        if ratio is not None:
+            _rescale(copy, node, np.asarray(ratio[0] / ratio[1], np.float32))
+            continue
+        if node.output[0] in centred:
+            _rescale(copy, node, centred[node.output[0]])
             continue
         copy.nodes.append(node)
     return copy.finish()
@@ -249,11 +300,11 @@ def _compress(copy: _Copy, node: onnx.NodeProto, here: Mapping[int, Use], axes: 
             copy.add("MatMul", [node.output[slot], places], name)
 
 
-def _rescale(copy: _Copy, node: onnx.NodeProto, factor: float) -> None:
+def _rescale(copy: _Copy, node: onnx.NodeProto, factor: Array) -> None:
     name = node.output[0]
     node.output[0] = f"{name}_all"
     copy.nodes.append(node)
-    copy.add("Mul", [node.output[0], copy.constant(np.asarray(factor, np.float32))], name)
+    copy.add("Mul", [node.output[0], copy.constant(factor)], name)
 
 
 def averaged(original: onnx.ModelProto, pruned: onnx.ModelProto, feeds: Feeds) -> dict[str, tuple[int, int]]:
