@@ -366,7 +366,7 @@ def export(name: str, folder: Path) -> dict[str, Any]:
     decoder = DECODERS[architecture]
     torch.manual_seed(SEED)
     config = getattr(transformers, decoder.config)(**decoder.sizes)
-    config._attn_implementation = config._experts_implementation = "eager"
+    config._attn_implementation, config._experts_implementation = "eager", "batched_mm"
     model = getattr(transformers, decoder.model)(config).eval()
     stir(torch, model)
     example = (paired if decoder.paired else alone)(transformers, torch, model, decoder)
