@@ -148,8 +148,8 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "one sum over removed units is forgotten": Fault(
         "graphprune/cut.py",
-        "for found in places.values()\n    )",
-        "for found in list(places.values())[1:]\n    )",
+        "for found in places.values())",
+        "for found in list(places.values())[1:])",
         ALL,
     ),
     "features are flattened the other way round": Fault(
