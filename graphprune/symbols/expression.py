@@ -104,6 +104,8 @@ class Expr:
 
     def __mul__(self, other: Expr | int) -> Expr:
         other = _expr(other)
+        if not self.symbols and not other.symbols:
+            return number(self.as_int() * other.as_int())
         if other.is_number or self.is_number:
             factor, many = (other.as_int(), self) if other.is_number else (self.as_int(), other)
             if factor == 1:
@@ -208,6 +210,8 @@ def floordiv(left: Expr, right: Expr) -> Expr:
             raise ZeroDivisionError(f"{left} over 0")
         if by < 0:
             return floordiv(-left, -right)
+        if not left.symbols:
+            return number(left.as_int() // by)
         whole = {key: factor // by for key, factor in left.terms.items() if factor // by}
         rest = {key: factor % by for key, factor in left.terms.items() if factor % by}
         if not rest or (len(rest) == 1 and () in rest):
