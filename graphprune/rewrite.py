@@ -125,8 +125,9 @@ def restore(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None:
     skip: Sequence[int] = applied.row.sizes if applied.row is not None else ()
     if node.op in ("Shape", "Size") or small_values(node, work.values, work.sizes, applied.site.opset):
         return
-    for slot, tensor in enumerate(node.inputs):
-        old = work.solution.shapes.values.get(applied.site.node.inputs[slot].name)
+    # What a patch has added behind the operands was given by nobody.
+    for slot, (tensor, before) in enumerate(zip(list(node.inputs), applied.site.node.inputs, strict=False)):
+        old = work.solution.shapes.values.get(before.name)
         new = work.values.get(tensor.name) if tensor.name else None
         if slot in skip or old is None or new is None or tensor.name not in work.from_sizes:
             continue
