@@ -52,7 +52,7 @@ def _make_initializers(graph: gs.Graph) -> None:
     outputs = {id(tensor) for tensor in graph.outputs}
     kept: list[gs.Node] = []
     for node in graph.nodes:
-        values = _values(node)
+        values = values_of(node)
         if values is None or id(node.outputs[0]) in outputs:
             kept.append(node)
             continue
@@ -65,7 +65,7 @@ def _make_initializers(graph: gs.Graph) -> None:
 def _hand_on(body: gs.Graph, names: set[str]) -> None:
     """Let a body hand on by `Identity` what it gives out and does not compute, so that its use can be cut."""
     for node in body.nodes:
-        values = _values(node) if any(node.outputs[0] is tensor for tensor in body.outputs) else None
+        values = values_of(node) if any(node.outputs[0] is tensor for tensor in body.outputs) else None
         if values is not None:
             node.op, node.attrs = "Identity", {}
             node.inputs.append(gs.Constant(fresh_name(node.outputs[0].name, names), values))
@@ -76,7 +76,7 @@ def _hand_on(body: gs.Graph, names: set[str]) -> None:
             body.outputs[slot] = result
 
 
-def _values(node: gs.Node) -> Any:
+def values_of(node: gs.Node) -> Any:
     """Return the values of a `Constant` node, or None for other nodes and kinds of value."""
     if node.op != "Constant" or not is_default_domain(node):
         return None

@@ -35,10 +35,12 @@ class Verify:
     def run(self, state: State) -> State:
         """The state with `verification`; raises `Negative` where an output differs."""
         from graphprune.feeds import fitted_sizes
+        from graphprune.proof.weights import demand_alike
         from graphprune.verdict import demand_equal
         from graphprune.verify import verify
 
         model, solution = made(state.model, "model"), made(state.solution, "solution")
+        demand_alike(model, made(state.cut, "cut"))
         verification = verify(
             model,
             made(state.cut, "cut"),

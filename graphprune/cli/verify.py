@@ -60,9 +60,10 @@ def command(
     """Compare B with A: the interface, and the outputs on random inputs in unoptimised ONNX Runtime.
 
     With --plan, B is compared with A in which the removed units are masked, which a pruned model must equal,
-    in stages: outputs, and tensors inside. What no input was seen to exercise is named.
+    in stages: outputs, and tensors inside; and by place every weight, attribute and wire of B with what the plan takes
+    from A. What no input was seen to exercise is named.
     With --data, B is judged by --metric beside A on real inputs, and need not equal it (with --plan, what is
-    masked of it still). Exits with 1 where an output differs by more than the tolerance.
+    masked of it still). Exits with 1 where an output differs by more than the tolerance, or a weight at all.
     """
     from graphprune.cli.before_after import unexercised
     from graphprune.cli.score_tables import score_tables
@@ -76,9 +77,9 @@ def command(
     scores: dict[str, Score] = {}
     if data is not None:
         scores = _judge(a, b, data, label_key, metric, samples, output, shapes, seed)
-    verification = None
+    verification, left_out = None, ""
     if data is None or plan is not None:
-        verification = _compare(a, b, plan, shapes, rtol, atol, seed)
+        verification, left_out = _compare(a, b, plan, shapes, rtol, atol, seed)
     result: dict[str, object] = {"version": 1, "a": str(a), "b": str(b)}
     if data is not None:
         result |= {"data": data, "scores": {name: score.to_dict() for name, score in scores.items()}}
@@ -86,6 +87,8 @@ def command(
         checks = [{**asdict(check), "passed": check.passed} for check in verification.checks]
         proof = {"verification": asdict(prove(verification)), "checks": checks}
         result |= {"plan": str(plan) if plan else None, **proof}
+        if plan is not None:
+            result["left_out"] = left_out or None
 
     def tables() -> Iterator[object]:
         if scores:
@@ -93,6 +96,8 @@ def command(
         if verification is not None:
             yield from _tables(verification, f"{b} beside {reference}")
             yield text(unexercised(prove(verification)))
+        if left_out:
+            yield text(left_out)
 
     emit(result, output_format, tables)
     if verification is not None:
@@ -124,11 +129,15 @@ def _judge(
 
 def _compare(
     a: Path, b: Path, plan: Path | None, shapes: Shapes, rtol: float | None, atol: float, seed: int
-) -> Verification:
+) -> tuple[Verification, str]:
+    """Return what was compared by numbers, and in words what could not be compared as weights."""
+    from graphprune.errors import Negative
     from graphprune.feeds import fitted_sizes
     from graphprune.model import load
     from graphprune.options import Item
     from graphprune.pipeline import run
+    from graphprune.proof.structure import left_out, wrong
+    from graphprune.proof.weights import differences
     from graphprune.pruning import passes
     from graphprune.state import State, made
     from graphprune.verify import compare, verify
@@ -136,12 +145,19 @@ def _compare(
     one, other = load(a), load(b)
     sizes = fitted_sizes(one.graph, shapes)
     if plan is None:
-        return compare(one, other, sizes=sizes, rtol=rtol, atol=atol, seed=seed)
+        return compare(one, other, sizes=sizes, rtol=rtol, atol=atol, seed=seed), ""
     chain = passes({"plan": (Item(str(plan)),), "allow-noop": ()}, "cut")
     state = run(chain, State(one))
     expected = replace(made(state.cut, "cut"), model=other)
     model, solution = made(state.model, "model"), made(state.solution, "solution")
-    return verify(model, expected, solution.shapes, sizes=sizes, rtol=rtol, atol=atol, seed=seed)
+    differ = differences(model, made(state.cut, "cut"), other)
+    if said := wrong(differ):
+        raise Negative(
+            f"'{b}' is not what the plan makes of '{a}': {said}",
+            "weights that were changed after the cut are known to the record of the run alone: gate --run",
+        )
+    found = verify(model, expected, solution.shapes, sizes=sizes, rtol=rtol, atol=atol, seed=seed)
+    return found, left_out(differ)
 
 
 def _tables(verification: Verification, title: str) -> Iterator[object]:

@@ -15,15 +15,15 @@ import numpy as np
 
 from graphprune.errors import GraphpruneError, Negative, Refused, Usage
 from graphprune.gate.evidence import Proof
-from graphprune.ir import constants, read
 from graphprune.model import Model
 from graphprune.model_hash import model_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from graphprune.checks import Verification
     from graphprune.feeds import Feeds, Sizes
+    from graphprune.proof.structure import Difference
     from graphprune.runs.run import Run
 
 _OUTPUT, _MODEL = ("--output", "output", "-o"), ("model", "MODEL")
@@ -81,13 +81,17 @@ def _not_finite(original: Model, candidate: Model, sizes: Mapping[str, Sizes], s
 
 
 def by_plan(original: Model, candidate: Model, plan: Path, sizes: Mapping[str, Sizes], seed: int) -> Proof:
-    """Compare the candidate with the masked original, and its weights with those that stay of the original.
+    """Compare the candidate with the masked original, and by place its nodes and weights with the original's.
+
+    Where it computes some of that by other operators, the numbers alone decide, and the reason says so.
 
     Raises:
         Usage: the plan cannot be read, or does not fit the original.
     """
     from graphprune.options import Item
     from graphprune.pipeline import run
+    from graphprune.proof.structure import left_out
+    from graphprune.proof.weights import differences
     from graphprune.pruning import passes
     from graphprune.state import State, made
     from graphprune.verify import verify
@@ -99,14 +103,23 @@ def by_plan(original: Model, candidate: Model, plan: Path, sizes: Mapping[str, S
         made(state.model, "model"),
         made(state.solution, "solution"),
     )
-    wrong = differing(cut.model, candidate)
+    differ = differences(model, cut, candidate)
+    wrong = _explained(differ)
     try:
         found = verify(model, replace(cut, model=candidate), solution.shapes, sizes=sizes, seed=seed)
     except Negative as error:
         return Proof("plan", str(plan), passed=False, reason=_joined(wrong, error.what))
     distance = found.worst.error / found.worst.limit
-    reason = _joined(wrong, _reason(found))
+    reason = _joined(wrong, _reason(found), left_out(differ))
     return Proof("plan", str(plan), not wrong and not found.vacuous, distance, reason)
+
+
+def _explained(differ: Sequence[Difference]) -> str:
+    """Return what is wrong with a candidate, with a hint where many weights are."""
+    from graphprune.proof.structure import wrong
+
+    many = sum(each.certain and bool(each.weight) for each in differ) > 1
+    return "; ".join([wrong(differ), *([_CHANGED] if many else [])])
 
 
 def _reason(found: Verification) -> str:
@@ -123,36 +136,6 @@ def _reason(found: Verification) -> str:
 
 def _joined(*reasons: str) -> str:
     return "; ".join(reason for reason in reasons if reason)
-
-
-def differing(expected: Model, found: Model) -> str:
-    """Say which weight of `found` is not that of `expected`; empty where all are, or they do not correspond.
-
-    They correspond where both models hold constants of the same names, shapes and types.
-    """
-    ours, theirs = ({tensor.name: tensor for tensor in constants(model.graph)} for model in (expected, found))
-    if ours.keys() != theirs.keys():
-        return ""
-    wrong: list[tuple[str, int, str]] = []
-    for name, tensor in ours.items():
-        a, b = read(tensor), read(theirs[name])
-        if a.shape != b.shape or a.dtype != b.dtype:
-            return ""
-        unlike = np.atleast_1d((a != b) & ~((a != a) & (b != b)))
-        if count := int(np.count_nonzero(unlike)):
-            place = tuple(int(index) for index in np.argwhere(unlike)[0])
-            x, y = np.atleast_1d(a)[place], np.atleast_1d(b)[place]
-            wrong.append((name, count, f"{name}{list(place)} is {_number(y)}, it should be {_number(x)}"))
-    if not wrong:
-        return ""
-    numbers = sum(count for _, count, _ in wrong)
-    differ = "1 number differs" if numbers == 1 else f"{numbers} numbers differ"
-    said = f"weight {wrong[0][2]} ({differ}, in {len(wrong)} of {len(ours)} weights)"
-    return said if len(wrong) == 1 else f"{said}; {_CHANGED}"
-
-
-def _number(value: object) -> str:
-    return f"{value:.9g}" if isinstance(value, float | np.floating) else str(value)
 
 
 def by_run(original: Model | None, candidate: Model, path: Path) -> tuple[Proof, Run]:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from tests.gate.classifier import change_weight, rename_weights
+
 
 def test_verify_with_the_plan_says_yes_and_without_it_no(model: Path, call: Any) -> None:
     call("prune model.onnx -o out.onnx --save-plan plan.json")
@@ -25,6 +27,33 @@ def test_verify_finds_a_model_that_the_plan_does_not_explain(model: Path, call: 
     call("prune model.onnx -o out.onnx --save-plan plan.json")
     call("prune model.onnx -o other.onnx --importance random --seed 3")
     assert call("verify model.onnx other.onnx --plan plan.json")[0] == 1
+
+
+def test_a_last_digit_of_a_weight_is_named_with_the_plan_whatever_the_weight_is_called(
+    model: Path, call: Any
+) -> None:
+    call("prune model.onnx -o out.onnx --save-plan plan.json")
+    rename_weights(Path("out.onnx"), Path("renamed.onnx"))
+    assert call("verify model.onnx renamed.onnx --plan plan.json")[0] == 0
+    name = change_weight(Path("renamed.onnx"), Path("bad.onnx"), by=1.000001)
+    code, out, err = call("verify model.onnx bad.onnx --plan plan.json")
+    assert (code, out) == (1, "")
+    assert f"weight {name}[" in err and err.count("\n") == 2
+
+
+def test_what_is_computed_by_other_operators_is_compared_by_numbers_and_said(model: Path, call: Any) -> None:
+    call("prune model.onnx -o out.onnx --save-plan plan.json")
+    proto = onnx.load("out.onnx")
+    last = proto.graph.node[-1]
+    last.output[0] = "before"
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(1), "one"))
+    proto.graph.node.append(onnx.helper.make_node("Mul", ["before", "one"], ["y"]))
+    onnx.save(proto, "other.onnx")
+    code, out, err = call("verify model.onnx other.onnx --plan plan.json")
+    assert (code, err) == (0, "")
+    assert "not compared as weights" in out and "no counterpart" in out
+    found = json.loads(call("verify model.onnx other.onnx --plan plan.json --output-format json")[1])
+    assert "no counterpart" in found["left_out"]
 
 
 def test_an_infinite_difference_is_shown_in_json_too(model: Path, call: Any) -> None:

@@ -40,6 +40,17 @@ def write_samples(path: Path, *, rare: int = 7, count: int = 3000) -> Path:
     return path
 
 
+def rename_weights(path: Path, to: Path) -> None:
+    """Copy a model with other names for its weights."""
+    model = onnx.load(path)
+    names = {tensor.name: f"renamed_{number}" for number, tensor in enumerate(model.graph.initializer)}
+    for tensor in model.graph.initializer:
+        tensor.name = names[tensor.name]
+    for node in model.graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+    onnx.save(model, to)
+
+
 def change_weight(path: Path, to: Path, *, name: str = "", by: float = 2.0) -> str:
     """Copy a model with one number of one weight multiplied; returns the weight's name."""
     model = onnx.load(path)

@@ -16,7 +16,7 @@ from graphprune.gate.gather import gather
 from graphprune.gate.outcome import Finding
 from graphprune.gate.running import gate
 from graphprune.gate.settings import read_settings
-from tests.gate.classifier import change_weight, write_classifier, write_samples
+from tests.gate.classifier import change_weight, rename_weights, write_classifier, write_samples
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +84,20 @@ def test_a_corrupted_candidate_is_caught_by_the_plan_and_its_weight_is_named(
     assert (outcome.exit_code, exact.status) == (1, "fail")
     assert exact.reason.startswith(f"weight {name}[")
     assert str(exact.assertion.where) == f"--plan {models / 'plan.json'}"
+
+
+def test_a_renamed_candidate_passes_by_the_plan_and_a_corrupted_one_does_not(
+    models: Path, tmp_path: Path
+) -> None:
+    rename_weights(models / "small.onnx", tmp_path / "renamed.onnx")
+    name = change_weight(tmp_path / "renamed.onnx", tmp_path / "bad.onnx", by=1.000001)
+    assert name.startswith("renamed_")
+    for file, code in (("renamed.onnx", 0), ("bad.onnx", 1)):
+        outcome = gate(
+            models / "model.onnx", tmp_path / file, ["size.ratio<=1"], plan=str(models / "plan.json")
+        )
+        assert outcome.exit_code == code
+    assert by_metric(outcome.findings)["exact"].reason.startswith(f"weight {name}[")
 
 
 def test_a_corrupted_candidate_is_caught_by_the_record_of_the_run(models: Path, tmp_path: Path) -> None:
