@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import stat
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,18 +88,38 @@ def outline(model: Model) -> ModelProto:
     return export_model(model.graph, model.source, parcels.outline)
 
 
-def save(model: Model, path: Path | str, *, force: bool = False) -> None:
+def save(
+    model: Model, path: Path | str, *, force: bool = False, check: Callable[[Path], None] | None = None
+) -> None:
     """Write the model to `path`, whole or not at all.
+
+    What was written is read again before it gets its place: every node and every weight must be there.
 
     Where the source keeps its weights in external data, or where they take more than 1.9 GB, they go to
     `path` + `.data`. The same model gives the same bytes. A model may be written over itself with
     `force`; weights of the model in memory can then no longer be read.
 
+    Args:
+        model: the model.
+        path: where to.
+        force: whether files that exist are written over.
+        check: looks at the file before it gets its place, and raises where it is not as it should be.
+
     Raises:
         Usage: the folder does not exist, or a file does and `force` is not set.
-        Environment: the disk is full, or may not be written to.
+        Environment: the disk is full, or may not be written to, or gives back something else.
     """
-    write(model.graph, model.source, Path(path), force=force)
+
+    def is_the_same(written: Path) -> None:
+        from graphprune.proof.structure import compared, wrong
+
+        differ = compared(model.graph, load(written).graph)
+        if differ:
+            what = wrong(differ) or str(differ[0])
+            raise Environment(f"'{path}': what was written is not what is read: {what}", "check the disk")
+
+    checks = (is_the_same,) if check is None else (is_the_same, check)
+    write(model.graph, model.source, Path(path), force=force, checks=checks)
 
 
 def _model(

@@ -1,4 +1,4 @@
-"""Writing a model: one tensor at a time, checked, and under its name only when whole."""
+"""Writing a model: some rows at a time, read again, and under its name only when it is what it should be."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,11 +37,18 @@ class _Output:
     blocks: Iterable[bytes | memoryview]
 
 
-def write(graph: gs.Graph, source: ModelProto, path: Path, *, force: bool) -> None:
+Check = Callable[[Path], None]
+"""Looks at a model that was written, before it gets its place; raises where it is not as it should be."""
+
+
+def write(
+    graph: gs.Graph, source: ModelProto, path: Path, *, force: bool, checks: Sequence[Check] = ()
+) -> None:
     """Write `graph`, with what `source` has beside it, to `path`.
 
     The weights go into the model, or to `path` + `.data` where the source keeps them in external data or
-    where they are more than a protobuf message holds.
+    where they are more than a protobuf message holds. Until all is written and checked, the files lie under
+    their own names in a hidden folder beside.
 
     Raises:
         Usage: the folder does not exist, or a file does and `force` is not set.
@@ -57,7 +64,7 @@ def write(graph: gs.Graph, source: ModelProto, path: Path, *, force: bool) -> No
         need, free = sum(output.size for output in outputs), shutil.disk_usage(path.parent).free
         if need > free:
             raise Environment(f"disk full: '{path}' takes {need} bytes, {free} are free", "make room")
-        _write(outputs, force)
+        _write(outputs, force, checks)
 
 
 def uses_external_data(source: ModelProto) -> bool:
@@ -90,23 +97,23 @@ def _check_target(path: Path, force: bool) -> None:
         raise Usage(f"'{path}' exists already", "choose another name, or pass --force")
 
 
-def _write(outputs: list[_Output], force: bool) -> None:
-    temporary: list[Path] = []
+def _write(outputs: list[_Output], force: bool, checks: Sequence[Check]) -> None:
+    model = outputs[-1].path
+    room = model.with_name(f".{model.name[:100]}.{secrets.token_hex(6)}.tmp")
+    room.mkdir()
     try:
         for output in outputs:
-            name = f".{output.path.name[:100]}.{secrets.token_hex(6)}.tmp"
-            temporary.append(output.path.with_name(name))
-            _write_one(temporary[-1], output)
-        _check_model(temporary[-1], outputs[-1].size)
+            _write_one(room / output.path.name, output)
+        _check_model(room / model.name, outputs[-1].size)
+        for check in checks:
+            check(room / model.name)
         for output in outputs:
             _check_target(output.path, force)
-        for written, output in zip(temporary, outputs):
-            written.replace(output.path)
-        _sync_folder(outputs[-1].path.parent)
+        for output in outputs:
+            (room / output.path.name).replace(output.path)
+        _sync_folder(model.parent)
     finally:
-        for written in temporary:
-            with suppress(OSError):
-                written.unlink(missing_ok=True)
+        shutil.rmtree(room, ignore_errors=True)
 
 
 def _write_one(path: Path, output: _Output) -> None:

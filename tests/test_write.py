@@ -16,6 +16,7 @@ import onnxruntime as ort
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
+import graphprune.write
 from graphprune.errors import Environment, Refused, Usage
 from graphprune.model import Model, from_proto, load, save, to_proto
 from graphprune.weights import stored
@@ -247,6 +248,44 @@ def test_a_folder_that_may_not_be_written_to_is_the_environments_fault(inside: P
             save(model, inside.parent / "o.onnx")
     finally:
         inside.parent.chmod(0o700)
+
+
+@pytest.mark.parametrize("kind", ["inside", "outside"])
+def test_bytes_that_come_back_changed_leave_nothing_behind(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = request.getfixturevalue(kind)
+    before = _contents(path.parent)
+    write_one = graphprune.write._write_one
+
+    def flip(to: Path, output: graphprune.write._Output) -> None:
+        """Write the file, and then a wrong byte into the middle of its weights."""
+        write_one(to, output)
+        with to.open("r+b") as stream:
+            stream.seek(output.size // 3)
+            byte = stream.read(1)[0]
+            stream.seek(output.size // 3)
+            stream.write(bytes([byte ^ 1]) if output.size > 10_000 else bytes([byte]))
+
+    monkeypatch.setattr("graphprune.write._write_one", flip)
+    with pytest.raises(Environment, match=r"weight w[12]\[\d+, \d+\] is .*, it should be"):
+        save(load(path), path.parent / "o.onnx")
+    assert _contents(path.parent) == before
+
+
+@pytest.mark.parametrize("kind", ["inside", "outside"])
+def test_a_file_is_looked_at_before_it_gets_its_place(kind: str, request: pytest.FixtureRequest) -> None:
+    path = request.getfixturevalue(kind)
+    before = _contents(path.parent)
+
+    def check(written: Path) -> None:
+        assert not (path.parent / "o.onnx").exists()
+        ort.InferenceSession(written, providers=["CPUExecutionProvider"])
+        raise Refused("it does not open", "please report this")
+
+    with pytest.raises(Refused, match="does not open"):
+        save(load(path), path.parent / "o.onnx", check=check)
+    assert _contents(path.parent) == before
 
 
 def test_weights_that_vanish_while_writing_leave_nothing_behind(outside: Path) -> None:
