@@ -60,8 +60,8 @@ def command(
     """Compare B with A: the interface, and the outputs on random inputs in unoptimised ONNX Runtime.
 
     With --plan, B is compared with A in which the removed units are masked, which a pruned model must equal,
-    in stages: outputs, and tensors inside; and by place every weight, attribute and wire of B with what the plan takes
-    from A. What no input was seen to exercise is named.
+    in stages: outputs, and tensors inside; and by place every weight, attribute and wire of B with what the
+    plan takes from A. What no input was seen to exercise is named.
     With --data, B is judged by --metric beside A on real inputs, and need not equal it (with --plan, what is
     masked of it still). Exits with 1 where an output differs by more than the tolerance, or a weight at all.
     """
