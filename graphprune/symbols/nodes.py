@@ -208,6 +208,7 @@ def _body(walk: Walk, body: gs.Graph, inputs: Mapping[str, Shape | None]) -> Wal
         dict(walk.values),
         dict(walk.types),
         dict(walk.tops),
+        outer=walk,
     )
     for tensor in body.inputs:
         shape = inputs.get(tensor.name)

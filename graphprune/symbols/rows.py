@@ -32,6 +32,8 @@ def by_row(walk: Walk, node: gs.Node) -> list[Shape | None]:
     row = rules.row(node)
     if row is None:
         return []
+    if row.rule in _ELEMENTWISE:
+        return _broadcast(walk, node, str(row.rule))
     try:
         rule = parse(row.rule if isinstance(row.rule, str) else row.rule(_site(walk, node)))
     except (rules.Unruly, NotationError, *_CONTRADICTIONS):
@@ -40,6 +42,17 @@ def by_row(walk: Walk, node: gs.Node) -> list[Shape | None]:
     if len(shapes) > len(rule.inputs):
         return []
     return _Binding(walk, node, rule).bind(shapes)
+
+
+_ELEMENTWISE = ("... -> ...", "..., ... -> ...", "..., ..., ... -> ...", "..., - -> ...")
+"""Rules that need no reading: most nodes of most graphs have one of them."""
+
+
+def _broadcast(walk: Walk, node: gs.Node, rule: str) -> list[Shape | None]:
+    count = rule.partition("->")[0].count("...")
+    shapes = [walk.shape(node, slot) for slot in range(min(count, len(node.inputs)))]
+    known = [shape for shape in shapes if shape is not None]
+    return [walk.broadcast(known, node)] if known and len(known) == len(shapes) else []
 
 
 def _site(walk: Walk, node: gs.Node) -> rules.Site:

@@ -97,7 +97,7 @@ class System:
 
     def fresh(self) -> Expr:
         """Return a new symbol for a size that depends on data."""
-        return self.name(f"_{sum(kind is Kind.DATA for kind in self.kinds.values())}", Kind.DATA)
+        return self.name(f"_{len(self.kinds)}", Kind.DATA)
 
     def reduced(self, expression: Expr) -> Expr:
         """Return the expression in terms of symbols that are not solved."""
@@ -134,8 +134,9 @@ class System:
         if self._impossible(zero):
             self.conflicts.append(Conflict(left, right, why, self._asked(left, right)))
             return False
-        if self._solve(zero, why):
-            return self._settle()
+        solved = self._solve(zero, why)
+        if solved:
+            return self._settle(solved)
         if equal(zero, number(0)):
             return True
         bounds = list(extreme(zero))
@@ -171,11 +172,12 @@ class System:
         if zero not in self.oneof:
             self.oneof.append(zero)
 
-    def _solve(self, zero: Expr, why: str) -> bool:
-        """Solve `zero` = 0 for one of its symbols, if there is one to solve for."""
+    def _solve(self, zero: Expr, why: str) -> str:
+        """Solve `zero` = 0 for one of its symbols and return it; empty where there is none to solve for."""
         best: tuple[tuple[bool, bool, bool, Kind, int], str, Expr] | None = None
-        order = {name: position for position, name in enumerate(self.kinds)}
-        for name, solution in _solutions(zero):
+        solutions = list(_solutions(zero))
+        order = {name: place for place, name in enumerate(self.kinds)} if len(solutions) > 1 else {}
+        for name, solution in solutions:
             negative = any(factor < 0 for factor in solution.terms.values())
             if negative and solution.is_number:
                 continue
@@ -184,15 +186,20 @@ class System:
             if best is None or key < best[0]:
                 best = key, name, solution
         if best is None:
-            return False
+            return ""
         _, name, solution = best
         try:
-            solved = {each: known.substitute({name: solution}) for each, known in self.solved.items()}
+            changed = {
+                each: known.substitute({name: solution})
+                for each, known in self.solved.items()
+                if name in known.symbols
+            }
         except (TooLarge, ZeroDivisionError):
-            return False
-        self.solved = {**solved, name: solution}
+            return ""
+        self.solved.update(changed)
+        self.solved[name] = solution
         self.reasons[name] = why
-        return True
+        return name
 
     def _impossible(self, zero: Expr) -> bool:
         """Whether sizes alone, which are never negative, forbid that `zero` is zero."""
@@ -200,9 +207,10 @@ class System:
             return False
         return nonnegative(zero - 1) or nonnegative(-zero - 1)
 
-    def _settle(self) -> bool:
-        """Look at what is pending again, now that a symbol was solved for; False on a contradiction."""
-        waiting, self.pending = self.pending, []
+    def _settle(self, solved: str) -> bool:
+        """Look again at what is pending and holds a symbol that was solved for; False on a contradiction."""
+        waiting = [each for each in self.pending if solved in each.zero.symbols]
+        self.pending = [each for each in self.pending if solved not in each.zero.symbols]
         held = [self.equal(each.zero, number(0), each.why) for each in waiting]
         return all(held)
 

@@ -39,6 +39,7 @@ class Walk:
     Attributes:
         values: small tensors that are known: numbers, or expressions (dtype object) where they hold symbols.
         tops: the greatest entries of integer tensors.
+        outer: the walk of the graph around, where this is one of a body.
         within: values inside of bodies, by what operators outside and inside ask for.
         likely: sizes that are equal as the model is used, though no operator asks for it, and who says so.
     """
@@ -50,12 +51,15 @@ class Walk:
     values: dict[str, Array] = field(default_factory=dict[str, Array])
     types: dict[str, int] = field(default_factory=dict[str, int])
     tops: dict[str, Top] = field(default_factory=dict[str, Top])
+    outer: Walk | None = None
     _told: Mapping[str, Partial] | None = None
     within: dict[str, Array] = field(default_factory=dict[str, Array])
     likely: list[tuple[Expr, Expr, str]] = field(default_factory=list[tuple[Expr, Expr, str]])
 
     def told(self) -> Mapping[str, Partial]:
         """What neighbours tell of tensors whose rank nothing else does; found out once."""
+        if self.outer is not None:
+            return self.outer.told()
         if self._told is None:
             known = {
                 name: [size.as_int() if size.is_number else _ANY for size in shape]

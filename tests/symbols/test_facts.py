@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from graphprune.model import from_proto
+from graphprune.symbols import walk
 from graphprune.symbols.facts import Facts, facts
 from graphprune.symbols.given import Given
 from tests.networks.fill import fill
@@ -131,3 +132,16 @@ def test_data_dependent_sizes_say_nothing_of_inputs() -> None:
     assert found.free == ("n",)
     assert len(found.data) == 1
     assert found.shapes["at"][1].symbols <= found.data
+
+
+def test_bodies_ask_their_surroundings_once_what_neighbours_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(walk, "untold", lambda graph, known: asked.append(graph) or {})
+    branch = "then_branch = t{0} () => (float[k] a{0}) {{ a{0} = acme.Odd (x) }}"
+    other = "else_branch = e{0} () => (float[k] b{0}) {{ b{0} = acme.Odd (x) }}"
+    nodes = [f"y{i} = If (c) <{branch.format(i)}, {other.format(i)}>" for i in range(4)]
+    told(
+        '<ir_version: 10, opset_import: ["" : 18, "acme" : 1]>\n'
+        f"g (float[n] x, bool c) => (float[m] y3) {{ {' '.join(nodes)} }}"
+    )
+    assert len(asked) == 1
