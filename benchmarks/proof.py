@@ -4,7 +4,7 @@
 
 Graphs of GRAPHPRUNE_ZOO and the models of GRAPHPRUNE_ASSETS are pruned to half with a plan. Faults are put
 into the written file (`benchmarks.mutations`), and `verify --plan` judges each: with all its layers, and
-where the command can be told so by numbers alone, weights and structure not looked at. Whether a fault has
+by numbers alone, weights and structure not looked at. Whether a fault has
 an effect is found by running both files: several seeds, magnitudes and batches. Files that are only renamed,
 reordered or deduplicated, and the untouched one, must pass. Each graph has a process of its own with limits.
 """
@@ -23,9 +23,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import onnx
@@ -152,8 +155,16 @@ def judge(original: Path, pruned: Path, plan: Path, layers: str) -> tuple[int, f
 
     words = ["verify", str(original), str(pruned), "--plan", str(plan), "--no-config"]
     before = _spent()
-    status = _quiet(main, [*words, *([] if layers == "all" else ["--layers", layers])])
+    with ExitStack() as stack:
+        if layers == "numbers":
+            stack.enter_context(patch("graphprune.proof.weights.differences", _none))
+        status = _quiet(main, words)
     return status, _spent() - before
+
+
+def _none(*_: object) -> tuple[()]:
+    """What a comparison of weights that does not look finds."""
+    return ()
 
 
 def _spent() -> float:
@@ -167,11 +178,9 @@ def _quiet(main: Any, words: list[str]) -> int:
 
 
 def modes(wanted: Sequence[str]) -> list[str]:
-    """Those of the wanted layers that this version's `verify` can be asked for."""
-    from graphprune.cli.verify import command
-
-    can = any("--layers" in parameter.opts for parameter in command.params)
-    return [layers for layers in wanted if layers == "all" or can]
+    """Those of the wanted layers that this version has; without a comparison of weights all are numbers."""
+    compares = find_spec("graphprune.proof") is not None and find_spec("graphprune.proof.weights") is not None
+    return [layers for layers in wanted if layers == "all" or compares]
 
 
 def one(name: str, kinds: Sequence[str], wanted: Sequence[str], folder: Path) -> dict[str, Any]:
