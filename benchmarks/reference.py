@@ -52,7 +52,7 @@ class Use:
 
 
 def constants(model: onnx.ModelProto) -> dict[str, Array]:
-    """Initializers and Constant nodes of the main graph, by the name of the tensor."""
+    """Initializers and Constant nodes of the main graph, by tensor, and what an Identity makes of them."""
     found = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Constant":
@@ -61,6 +61,8 @@ def constants(model: onnx.ModelProto) -> dict[str, Array]:
                 for item in node.attribute
                 if item.name == "value"
             )
+        elif node.op_type == "Identity" and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]]
     return found
 
 
