@@ -183,7 +183,12 @@ class Walk:
             for solved, size in zip(self.pair.sizes.get(name, ()), array.shape, strict=False)
             if solved != size
         }
-        return _Set(number, text, held, {}, dict(held), now)
+        begun = _Set(number, text, held, {}, {}, now)
+        for name, array in feeds.items():
+            # Of what is given in the place of an operator that is not run, its rule says what stays.
+            stays = self._stays(begun, name, array)
+            begun.own[self._there(name)] = held[name] if stays is None else self._spool.put(stays)
+        return begun
 
     def _stage(self, number: int, stage: Stage) -> None:
         pair = self.pair
@@ -420,6 +425,8 @@ class Walk:
             if a is not None and b is not None:
                 self._changed(name, a, b)
         for name in others.intersection(flow.outputs):
+            if before[name].shape != after[name].shape:
+                continue  # a branch or data decides on its size
             shift = difference(before[name], after[name])[0]
             self.seen.shifts[name] = max(shift, self.seen.shifts.get(name, 0.0))
         if len(self._inputs) == 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -96,10 +97,10 @@ class Whole:
         return replace(self.model, graph=part, source=self._proto(positions))
 
     def _tensor(self, name: str) -> gs.Tensor:
-        for tensor in self.model.graph.outputs:
-            if tensor.name == name and isinstance(tensor, gs.Constant):
-                return tensor
-        return gs.Variable(name)
+        """Return a tensor that no node makes: an input, or a constant, which nodes may read as well."""
+        read = (tensor for node in self.nodes for tensor in node.inputs)
+        constants = (t for t in itertools.chain(read, self.model.graph.outputs) if isinstance(t, gs.Constant))
+        return next((tensor for tensor in constants if tensor.name == name), gs.Variable(name))
 
     def _proto(self, positions: Sequence[int]) -> ModelProto:
         whole = self.model.source

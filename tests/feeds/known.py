@@ -84,4 +84,7 @@ def known(
         inputs={name: shape for name, shape in found.items() if name in names},
         value_symbols=values,
         conflicts=(),
+        fixed={},
+        entries={},
+        names={},
     )
