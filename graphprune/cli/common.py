@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -60,13 +63,37 @@ class Verb(click.Command):
         given = ctx.params
         _listen(given["quiet"], given["verbose"], given["debug"])
         try:
-            return recorded(ctx, super().invoke)
+            with _temporary_folder():
+                return recorded(ctx, super().invoke)
         except Exception as error:
             if given["debug"] and "--debug" not in settings(ctx).words:
                 traceback.print_exc()
             if isinstance(error, Usage):
                 raise placed(error, ctx) from error
             raise
+
+
+@contextmanager
+def _temporary_folder() -> Generator[None]:
+    """Have all temporary files made in one folder, which goes when the verb ends, whatever ends it.
+
+    A signal may end a function while it removes its own. What removes the folder hears none.
+    """
+    import shutil
+    import tempfile
+
+    before, folder = tempfile.tempdir, tempfile.mkdtemp(prefix="graphprune-")
+    tempfile.tempdir = folder
+    try:
+        yield
+    finally:
+        heard = {}
+        if threading.current_thread() is threading.main_thread():
+            heard = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
+        tempfile.tempdir = before
+        shutil.rmtree(folder, ignore_errors=True)
+        for each, handler in heard.items():
+            signal.signal(each, handler)
 
 
 def _known_spelling(word: str) -> str:
