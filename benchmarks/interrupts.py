@@ -167,7 +167,7 @@ def write_inputs(assets: Path, folder: Path) -> None:
     import numpy as np
     import onnx
 
-    onnx.save(onnx.parser.parse_model(_ENDLESS), folder / "endless.onnx")
+    (folder / "endless.onnx").write_bytes(onnx.parser.parse_model(_ENDLESS).SerializeToString())
     with np.load(assets / "cifar10" / "calib.npz") as data:
         images = (data["x"][:64].transpose(0, 3, 1, 2) / 64 - 2).astype(np.float32)
     np.savez(folder / "data.npz", input=np.ascontiguousarray(images))

@@ -108,5 +108,9 @@ def _write(job: Job, state: State) -> None:
         write_plan(made(state.plan, "plan"), job.plan)
     if job.output is not None:
         from graphprune.model import save
+        from graphprune.runtime.written import check_opens
 
-        save(state.result, job.output, force=job.force)
+        def check(written: Path) -> None:
+            check_opens(written, job.model)
+
+        save(state.result, job.output, force=job.force, check=check)

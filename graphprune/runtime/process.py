@@ -37,6 +37,10 @@ class Endless(GraphpruneError):
     code = Refused.code
 
 
+class Crashed(Refused):
+    """ONNX Runtime crashed on a model."""
+
+
 class Process:
     """A child that answers requests, one at a time. `number` counts the children that there were."""
 
@@ -69,7 +73,7 @@ class Process:
 
         Raises:
             Endless: the child did not answer in time.
-            Refused: it crashed.
+            Crashed: it crashed.
             Environment: it was killed, or cannot be started, or memory ran out.
         """
         with self._lock:
@@ -158,7 +162,7 @@ class Process:
                 "most likely memory ran out: free some, or use smaller shapes with --shape",
             )
         if code < 0:
-            return Refused(
+            return Crashed(
                 f"ONNX Runtime ended by signal {-code} on {what}", "does it run in other runtimes?"
             )
         last = next((line for line in reversed(lines) if line.strip()), "it says nothing")
