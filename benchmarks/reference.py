@@ -98,13 +98,27 @@ def kept(full: Array, small: Array) -> dict[int, Array]:
             raise Unlike(f"a weight of shape {full.shape} became one of shape {small.shape}")
         if short < long:
             counts = there.sum(axis=tuple(i for i in range(full.ndim) if i != axis))
-            found[axis] = np.sort(np.argsort(-counts, kind="stable")[:short])
+            rows = np.sort(np.argsort(-counts, kind="stable")[:short])
+            found[axis] = _in_order(full, small) if full.ndim == 1 else rows
     taken = full
     for axis, index in found.items():
         taken = np.take(taken, index, axis)
     if not np.array_equal(taken, small, equal_nan=True):
         raise Unlike(f"a weight of shape {small.shape} is no selection of the original's {full.shape}")
     return found
+
+
+def _in_order(full: Array, small: Array) -> Array:
+    """Positions of a vector's entries in a longer one, in order; a vector may hold a value twice."""
+    positions: list[int] = []
+    start = 0
+    for value in small:
+        later = np.flatnonzero(full[start:] == value)
+        if not later.size:
+            raise Unlike(f"a vector of {small.size} entries is no selection of the original's {full.size}")
+        positions.append(start + int(later[0]))
+        start = positions[-1] + 1
+    return np.array(positions, np.int64)
 
 
 def masked(full: Array, index: Mapping[int, Array]) -> Array:
