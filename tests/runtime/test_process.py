@@ -46,7 +46,8 @@ def gone(pid: int) -> bool:
             state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
         except OSError:
             return True
-        if state == "Z":
+        # The first thread of a process that was killed may be dead while others are still on their way.
+        if state == "Z" and len(list(Path(f"/proc/{pid}/task").glob("*"))) <= 1:
             return True
         time.sleep(0.1)
     return False
