@@ -16,7 +16,7 @@ from graphprune.errors import Negative, Refused
 from graphprune.feeds import Feeds, Sizes
 from graphprune.intake import check_operators
 from graphprune.model import Model, outline
-from graphprune.proof.inputs import given, guessed, planned
+from graphprune.proof.inputs import belonging, given, guessed
 from graphprune.proof.numbers import Pair
 from graphprune.proof.prove import cut_and_twin, judged, opened, two_models
 from graphprune.proof.wide import can_widen
@@ -99,7 +99,7 @@ def _judged(
     if around is not None:
         source = guessed(Drawn(graph, around, feeds, sizes or {}, seed), graph, sizes)
     else:
-        source = planned(graph, sizes, seed) if feeds is None else given(feeds)
+        source = belonging(graph, sizes, seed) if feeds is None else given(feeds)
     found = judged(pair, source, seed)
     return replace(found, not_run=around.not_run) if around is not None else found
 

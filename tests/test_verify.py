@@ -15,7 +15,9 @@ from numpy.typing import DTypeLike, NDArray
 from graphprune.checks import Check, Verification, difference, limit_of
 from graphprune.cut import cut
 from graphprune.errors import Negative, Refused
+from graphprune.feeds import fitted_sizes
 from graphprune.model import from_proto
+from graphprune.shape_text import parse_shapes
 from graphprune.solve import solve
 from graphprune.verify import check_interface, check_valid, compare, verify
 from tests.networks import network
@@ -272,3 +274,17 @@ def test_a_network_is_not_changed_by_proving_it() -> None:
     model, solution = solved("conv-chain")
     verify(model, cut(model, solution, halved(solution)), solution.shapes)
     assert network("conv-chain").SerializeToString(deterministic=True) == before
+
+
+def test_the_size_of_a_symbol_that_a_user_gives_is_the_size_in_every_run() -> None:
+    model = from_proto(
+        fill("""g (float[b, s, 8] x) => (float[b, s, 4] y) <float[8, 16] w, float[16, 4] v>
+        { a = MatMul (x, w) r = Relu (a) y = MatMul (r, v) }""")
+    )
+    solution = solve(model.graph)
+    small = cut(model, solution, halved(solution))
+    sizes = fitted_sizes(model.graph, parse_shapes(["s=9"]))
+    proof = verify(model, small, solution.shapes, sizes=sizes)
+    assert proof.passed
+    assert len({check.shape for check in proof.checks}) > 1, "the batch is still open"
+    assert all(check.shape.split("x")[-2] == "9" for check in proof.checks)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import numpy as np
 import onnx_graphsurgeon as gs
 
 from graphprune.feeds.draw import MAGNITUDES, Run, draw, redraw, styles
@@ -30,13 +29,19 @@ __all__ = [
     "inputs_of",
     "is_dynamic",
     "plan",
+    "planned",
     "random_feeds",
     "reaches",
     "redraw",
-    "redrawn",
     "shapes_to_try",
     "styles",
 ]
+
+
+def planned(graph: gs.Graph, given: Mapping[str, Sizes] | None = None, *, least: int = 3) -> Feeding:
+    """Return what `plan` makes of `graph` and of what a user says of its sizes, symbols included."""
+    known = said(given)
+    return plan(graph, facts(graph, known), given=known, least=least)
 
 
 def shapes_to_try(graph: gs.Graph, given: Mapping[str, Sizes] | None = None) -> Iterator[dict[str, Sizes]]:
@@ -45,20 +50,10 @@ def shapes_to_try(graph: gs.Graph, given: Mapping[str, Sizes] | None = None) -> 
     Raises:
         Refused: there are none.
     """
-    known = said(given)
-    for run in plan(graph, facts(graph, known), given=known).runs:
+    for run in planned(graph, given).runs:
         yield dict(run.sizes)
 
 
 def random_feeds(graph: gs.Graph, sizes: Mapping[str, Sizes], seed: int = 0) -> Feeds:
     """Return a value for every input at given sizes, as `draw` does."""
     return draw(at(graph, facts(graph), sizes), seed=seed)
-
-
-def redrawn(feeds: Feeds, seed: int) -> Feeds:
-    """Return inputs of the same shapes with other values: floats drawn anew, the rest as it was."""
-    generator = np.random.default_rng(seed)
-    return {
-        name: generator.standard_normal(array.shape).astype(array.dtype) if array.dtype.kind == "f" else array
-        for name, array in feeds.items()
-    }

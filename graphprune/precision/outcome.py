@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphprune.errors import Negative, Refused, Usage
-from graphprune.feeds import Feeds, Sizes, draw, inputs_of, plan
+from graphprune.feeds import Feeds, Sizes, draw, inputs_of, planned
 from graphprune.fitting.calibration import Calibration
 from graphprune.metrics.scores import class_axis
 from graphprune.model import Model
 from graphprune.runtime import run, session
-from graphprune.shape_text import said
-from graphprune.symbols.facts import facts
 
 JUDGED = 256
 """Samples of calibration data that the outputs are compared on."""
@@ -55,18 +53,17 @@ def inputs_for(
     """
     if calibration is not None:
         return list(calibration.held_out(JUDGED))
-    known = said(sizes)
-    feeding = plan(model.graph, facts(model.graph, known), given=known, least=_LEAST)
+    feeding = planned(model.graph, sizes, least=_LEAST)
     refusals: list[Refused] = []
     with session(model) as opened:
-        for planned in feeding.runs:
-            feeds = draw(planned, seed=seed)
+        for each in feeding.runs:
+            feeds = draw(each, seed=seed)
             try:
                 run(opened, feeds)
             except Refused as error:
                 refusals.append(error)
                 continue
-            return [feeds, draw(planned, seed=seed + 1)]
+            return [feeds, draw(each, seed=seed + 1)]
     raise refusals[0]
 
 

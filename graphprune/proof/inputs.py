@@ -19,12 +19,11 @@ from graphprune.feeds import (
     Sizes,
     draw,
     is_dynamic,
-    plan,
+    planned,
+    redraw,
     styles,
 )
-from graphprune.feeds import redraw as redrawn
 from graphprune.proof.slices import is_float
-from graphprune.symbols.facts import Given, facts
 
 _INSTEAD = 3
 """How many other sizes are tried in place of such that the model refuses."""
@@ -44,7 +43,7 @@ class Sample:
         and the largest, and where all are the same half of each row becomes 0 (or 1, where it is 0).
         """
         if self.run is not None:
-            return redrawn(self.feeds, names, self.run, seed)
+            return redraw(self.feeds, names, self.run, seed)
         generator = np.random.default_rng(seed + 7919)
         others = {name: _other(self.feeds[name], generator) for name in sorted(names)}
         return {**self.feeds, **others}
@@ -104,14 +103,13 @@ def guessed(feeds: Iterable[Feeds], graph: gs.Graph, sizes: Mapping[str, Sizes] 
     return Source(first, lambda _: (Sample(each) for each in rest))
 
 
-def planned(graph: gs.Graph, sizes: Mapping[str, Sizes] | None, seed: int) -> Source:
+def belonging(graph: gs.Graph, sizes: Mapping[str, Sizes] | None, seed: int) -> Source:
     """Return a source of inputs that belong together, as far as the graph tells what does.
 
     Raises:
         Refused: no sizes were found that fit together, or what would be run takes too much memory.
     """
-    said = Given(shapes=sizes or {})
-    feeding = plan(graph, facts(graph, said), given=said)
+    feeding = planned(graph, sizes)
     samples = [Sample(draw(run, seed=seed + n), run) for n, run in enumerate(feeding.runs)]
     padded = [run for run in feeding.runs if len(styles(run)) > 1][:1]
     for run in padded:
