@@ -133,7 +133,7 @@ def cut_and_twin(
         shapes.sizes,
         units,
         rtol,
-        0.0 if wide else rounding(original),
+        0.0 if wide else rounding(graph, flow.types),
         atol,
         wide=wide,
     )
@@ -147,14 +147,18 @@ def two_models(a: Model, b: Model, types: Mapping[str, int], *, rtol: float | No
     there = {name: Place(name, {}) for name in (*flow.outputs, *(t.name for t in a.graph.inputs))}
     nodes = list(duplicate(a.graph).nodes), list(duplicate(b.graph).nodes)
     sides = Whole(a, nodes[0]), Whole(b, nodes[1])
-    coarse = max(rounding(a), rounding(b))
+    coarse = max(rounding(a.graph, settled(a.graph, types)), rounding(b.graph, element_types(b.graph)))
     return Pair(*sides, flow, there, [stage], frozenset(), {}, {}, rtol, coarse, atol, coarse_slices=True)
 
 
-def rounding(model: Model) -> float:
-    """Return how much rounding between operators may change outputs (relative L2); 0 where there is none."""
-    types = element_types(model.graph)
-    found = [ROUNDING.get(types.get(t.name, 0), 0.0) for node in model.graph.nodes for t in node.outputs]
+def rounding(graph: gs.Graph, types: Mapping[str, int]) -> float:
+    """Return how much rounding between operators may change outputs (relative L2); 0 where there is none.
+
+    Args:
+        graph: a model's.
+        types: the element types of its tensors, by name.
+    """
+    found = [ROUNDING.get(types.get(t.name, 0), 0.0) for node in graph.nodes for t in node.outputs]
     return max(found, default=0.0)
 
 
