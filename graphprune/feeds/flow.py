@@ -86,7 +86,7 @@ class Reach:
 
 BY_SIZE = frozenset(["EyeLike", "RandomNormalLike", "RandomUniformLike", "Shape", "Size"])
 """Operators that look at the size of their operand, not at its values."""
-_COPIES: Mapping[str, tuple[int, ...] | None] = {
+PICKS: Mapping[str, tuple[int, ...] | None] = {
     "Cast": (0,),
     "Concat": None,
     "Expand": (0,),
@@ -95,17 +95,21 @@ _COPIES: Mapping[str, tuple[int, ...] | None] = {
     "GatherElements": (0,),
     "GatherND": (0,),
     "Identity": (0,),
-    "Pad": (0,),
     "Reshape": (0,),
-    "ScatterElements": (0, 2),
-    "ScatterND": (0, 2),
     "Slice": (0,),
     "Split": (0,),
     "Squeeze": (0,),
-    "TensorScatter": (0, 1),
     "Transpose": (0,),
     "Unsqueeze": (0,),
     "Where": (1, 2),
+}
+"""Operators that pick and arrange values of their operands, and of which; None: of all."""
+_COPIES: Mapping[str, tuple[int, ...] | None] = {
+    **PICKS,
+    "Pad": (0,),
+    "ScatterElements": (0, 2),
+    "ScatterND": (0, 2),
+    "TensorScatter": (0, 1),
 }
 """Operators that hand values on as they are, and the operands that they take them from; None: all."""
 CACHES: Mapping[str, Mapping[int, int]] = {

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import onnx_graphsurgeon as gs
 
-from graphprune.feeds.flow import CACHES, Edge, Flow, flow, reaches
+from graphprune.feeds.flow import CACHES, PICKS, Edge, Flow, flow, reaches
 from graphprune.feeds.inputs import inputs_of
 from graphprune.ir import read, shape_of
 from graphprune.symbols.expression import Expr, number
@@ -113,26 +113,7 @@ def _sizes_follow(name: str, facts: Facts) -> bool:
 _ASKED_OF_MASKS = frozenset(
     ["And", "CumSum", "Equal", "Greater", "Less", "Not", "ReduceMax", "ReduceSum", "Sub", "Where"]
 )
-_CARRIES: Mapping[str, tuple[int, ...] | None] = {
-    "Cast": (0,),
-    "Concat": None,
-    "Expand": (0,),
-    "Flatten": (0,),
-    "Gather": (0,),
-    "GatherElements": (0,),
-    "GatherND": (0,),
-    "Identity": (0,),
-    "Max": None,
-    "Min": None,
-    "Reshape": (0,),
-    "Slice": (0,),
-    "Split": (0,),
-    "Squeeze": (0,),
-    "Tile": (0,),
-    "Transpose": (0,),
-    "Unsqueeze": (0,),
-    "Where": (1, 2),
-}
+_CARRIES: Mapping[str, tuple[int, ...] | None] = {**PICKS, "Max": None, "Min": None, "Tile": (0,)}
 """Operators behind which an integer is still the same integer, and where they read it; None: anywhere."""
 
 
