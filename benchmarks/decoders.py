@@ -12,26 +12,18 @@ shapes.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import results
-from benchmarks.child import ROOT, Run, graphprune, has_peer, peer, run
-from benchmarks.counting import parameters
-from benchmarks.reference import Array, Unlike, gap, read, reference, session
-from benchmarks.reference import run as compute
+from benchmarks.child import ROOT, graphprune, has_peer, peer, run
+from benchmarks.reference import Array, Unlike, read, reference, session
+from benchmarks.sweep import agreed, gaps, left, said, sweep
 
 FOLDER = ROOT / "build" / "decoders"
-LIMIT = 1e-3
-"""The largest relative difference of a slice; float noise stays below 1e-4, a wrong unit is far above."""
 SOURCE = 7
 """The length of what an encoder has read."""
 SIZES: Mapping[str, tuple[int, int, int]] = {
@@ -89,19 +81,8 @@ def compared(original: Path, pruned: Path, name: str) -> dict[str, Any]:
     opened = session(small)
     basis = feeds(opened, *SIZES["on a past"], 0)
     masked = session(reference(whole, small, basis))
-    found: dict[str, Any] = {}
-    for label, sizes in {**SIZES, **boundaries(name)}.items():
-        values = feeds(opened, *sizes, 1)
-        try:
-            expected = compute(masked, values)
-        except Exception as error:  # noqa: BLE001 - the original's limits are its own
-            found[label] = f"the original refuses it: {error}"[:120]
-            continue
-        try:
-            found[label] = max(gap(a, b) for a, b in zip(expected, compute(opened, values), strict=True))
-        except Exception as error:  # noqa: BLE001 - that it cannot run is a finding
-            found[label] = f"fails: {error}"[:200]
-    return found
+    wanted = {**SIZES, **boundaries(name)}
+    return gaps(masked, opened, {label: feeds(opened, *sizes, 1) for label, sizes in wanted.items()})
 
 
 def by_hand(model: Path) -> str:
@@ -119,38 +100,25 @@ def measure(model: Path, ratio: float, folder: Path) -> dict[str, Any]:
     result: dict[str, Any] = {"name": name, "exit": default.status, "seconds": round(default.seconds, 1)}
     if default.status:
         return result | {"status": "refused", "why": default.complaint}
-    result |= {"said": said(default), "parameters left": _left(model, out)}
+    result |= {"said": said(default), "parameters left": left(model, out)}
     hand = folder / f"{name}.hand.onnx"
     ran = run(graphprune(*words, "-o", hand, "--shape", by_hand(model)), {"OMP_NUM_THREADS": "1"}, 300)
-    result["left with shapes by hand"] = ran.complaint if ran.status else _left(model, hand)
+    result["left with shapes by hand"] = ran.complaint if ran.status else left(model, hand)
     try:
-        gaps = compared(model, out, name)
+        found = compared(model, out, name)
     except Unlike as error:
         return result | {"status": "wrong", "why": str(error)}
-    return result | {"gaps": gaps, "status": verdict(gaps)}
+    return result | {"gaps": found, "status": verdict(found)}
 
 
-def verdict(gaps: Mapping[str, Any]) -> str:
+def verdict(found: Mapping[str, float | str]) -> str:
     """`right` where it agreed at prefill, decode and a boundary; `not beyond` where none could run."""
-    numbers = {label: value for label, value in gaps.items() if isinstance(value, float)}
-    if any(value > LIMIT for value in numbers.values()) or any(
-        str(v).startswith("fails") for v in gaps.values()
-    ):
+    numbers = agreed(found)
+    if numbers is None:
         return "wrong"
-    if not {"prefill", "decode"} <= set(numbers):
+    if not {"prefill", "decode"} <= numbers:
         return "not compared"
-    return "right" if set(numbers) - set(SIZES) else "not beyond"
-
-
-def said(done: Run) -> str:
-    """The line in which the command says what was proved."""
-    lines = [line.strip() for line in (done.stdout + done.stderr).splitlines()]
-    words = ("proved", "exact", "verified", "exercised")
-    return " / ".join(line for line in lines if any(word in line.lower() for word in words))[:300]
-
-
-def _left(model: Path, out: Path) -> float:
-    return round(parameters(read(out)) / parameters(read(model)), 4)
+    return "right" if numbers - set(SIZES) else "not beyond"
 
 
 def build(folder: Path) -> None:
@@ -169,47 +137,17 @@ def build(folder: Path) -> None:
             print(run(peer("exporters", script, "-o", folder, *filter(None, names)), limit=3600).stdout)
 
 
-HEADER = ("model", "status", "left", "by hand", "worst gap", "why")
-
-
-def row(result: Mapping[str, Any]) -> list[Any]:
-    """One line of the table."""
-    gaps = [value for value in result.get("gaps", {}).values() if isinstance(value, float)]
-    return [
-        result["name"],
-        result["status"],
-        result.get("parameters left"),
-        result.get("left with shapes by hand"),
-        f"{max(gaps):.1e}" if gaps else None,
-        result.get("why", "")[:100],
-    ]
+COLUMNS = {
+    "model": "name",
+    "status": "status",
+    "left": "parameters left",
+    "by hand": "left with shapes by hand",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prune every model of the folder; 1 where one is wrong."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the models are, or go")
-    parser.add_argument("--match", default="*")
-    parser.add_argument("--ratio", type=float, default=0.5)
-    parser.add_argument("--out", type=Path, default=None, help="where pruned models go (beside the models)")
-    parser.add_argument("--no-write", action="store_true", help="leave benchmarks/results/ alone")
-    options = parser.parse_args(arguments)
-    if not any(options.folder.glob("*.onnx")):
-        build(options.folder)
-    out = options.out or options.folder / "pruned"
-    out.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    for model in sorted(options.folder.glob("*.onnx")):
-        if fnmatchcase(model.stem, options.match):
-            rows.append(measure(model, options.ratio, out))
-            print(json.dumps(rows[-1]), flush=True)
-    counts = Counter(item["status"] for item in rows)
-    print(results.table(HEADER, [row(item) for item in rows]), "", dict(counts), sep="\n")
-    if not options.no_write:
-        results.write("decoders", {"ratio": options.ratio, "figures": dict(counts), "models": rows})
-    return int(counts["wrong"] > 0)
+    return sweep("decoders", "models", __doc__, FOLDER, build, measure, COLUMNS, arguments)
 
 
 if __name__ == "__main__":

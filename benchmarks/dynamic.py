@@ -9,27 +9,18 @@ written is compared with a reference made from the two files (see `benchmarks.re
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import results
 from benchmarks.child import ROOT, graphprune, has_peer, peer, run
-from benchmarks.counting import parameters
-from benchmarks.decoders import said
-from benchmarks.reference import Array, Unlike, gap, read, reference, session
-from benchmarks.reference import run as compute
+from benchmarks.reference import Array, Unlike, read, reference, session
+from benchmarks.sweep import agreed, gaps, left, said, sweep
 
 FOLDER = ROOT / "build" / "dynamic"
-LIMIT = 1e-3
-"""The largest relative difference of a slice; float noise stays below 1e-4, a wrong unit is far above."""
 IMAGES = ((2, 64, 64), (1, 96, 160), (3, 224, 32), (1, 33, 47), (1, 256, 288))
 """Batch, height and width."""
 TEXTS = ((2, 12), (1, 128), (5, 3), (1, 70), (3, 33), (1, 1))
@@ -56,19 +47,7 @@ def compared(original: Path, pruned: Path) -> dict[str, Any]:
     opened = session(small)
     sizes = IMAGES if any(item.name == "pixel_values" for item in opened.get_inputs()) else TEXTS
     masked = session(reference(whole, small, feeds(opened, sizes[0], 0)))
-    found: dict[str, Any] = {}
-    for at in sizes:
-        values, label = feeds(opened, at, 1), "x".join(map(str, at))
-        try:
-            expected = compute(masked, values)
-        except Exception as error:  # noqa: BLE001 - the original's limits are its own
-            found[label] = f"the original refuses it: {error}"[:120]
-            continue
-        try:
-            found[label] = max(gap(a, b) for a, b in zip(expected, compute(opened, values), strict=True))
-        except Exception as error:  # noqa: BLE001 - that it cannot run is a finding
-            found[label] = f"fails: {error}"[:200]
-    return found
+    return gaps(masked, opened, {"x".join(map(str, at)): feeds(opened, at, 1) for at in sizes})
 
 
 def measure(model: Path, ratio: float, folder: Path) -> dict[str, Any]:
@@ -79,16 +58,15 @@ def measure(model: Path, ratio: float, folder: Path) -> dict[str, Any]:
     result: dict[str, Any] = {"name": model.stem, "exit": done.status, "seconds": round(done.seconds, 1)}
     if done.status:
         return result | {"status": "refused", "why": done.complaint}
-    result["parameters left"] = round(parameters(read(out)) / parameters(read(model)), 4)
+    result["parameters left"] = left(model, out)
     result["said"] = said(done)
     try:
-        gaps = compared(model, out)
+        found = compared(model, out)
     except Unlike as error:
         return result | {"status": "not compared", "why": str(error)}
-    numbers = [value for value in gaps.values() if isinstance(value, float)]
-    wrong = any(value > LIMIT for value in numbers) or any(str(v).startswith("fails") for v in gaps.values())
-    status = "wrong" if wrong else "right" if len(numbers) > 1 else "not compared"
-    return result | {"gaps": gaps, "status": status}
+    numbers = agreed(found)
+    status = "wrong" if numbers is None else "right" if len(numbers) > 1 else "not compared"
+    return result | {"gaps": found, "status": status}
 
 
 def build(folder: Path) -> None:
@@ -99,45 +77,12 @@ def build(folder: Path) -> None:
     print(run(peer("exporters", "export_dynamic", "-o", folder), limit=7200).stdout)
 
 
-def row(result: Mapping[str, Any]) -> list[Any]:
-    """One line of the table."""
-    gaps = [value for value in result.get("gaps", {}).values() if isinstance(value, float)]
-    worst = f"{max(gaps):.1e}" if gaps else None
-    return [
-        result["name"],
-        result["status"],
-        result.get("parameters left"),
-        worst,
-        result.get("why", "")[:100],
-    ]
+COLUMNS = {"network": "name", "status": "status", "left": "parameters left"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prune every network of the folder; 1 where one is wrong."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the networks are, or go")
-    parser.add_argument("--match", default="*")
-    parser.add_argument("--ratio", type=float, default=0.5)
-    parser.add_argument("--out", type=Path, default=None, help="where pruned networks go (beside the others)")
-    parser.add_argument("--no-write", action="store_true", help="leave benchmarks/results/ alone")
-    options = parser.parse_args(arguments)
-    if not any(options.folder.glob("*.onnx")):
-        build(options.folder)
-    out = options.out or options.folder / "pruned"
-    out.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, Any]] = []
-    for model in sorted(options.folder.glob("*.onnx")):
-        if fnmatchcase(model.stem, options.match):
-            rows.append(measure(model, options.ratio, out))
-            print(json.dumps(rows[-1]), flush=True)
-    counts = Counter(item["status"] for item in rows)
-    header = ("network", "status", "left", "worst gap", "why")
-    print(results.table(header, [row(item) for item in rows]), "", dict(counts), sep="\n")
-    if not options.no_write:
-        results.write("dynamic", {"ratio": options.ratio, "figures": dict(counts), "networks": rows})
-    return int(counts["wrong"] > 0)
+    return sweep("dynamic", "networks", __doc__, FOLDER, build, measure, COLUMNS, arguments)
 
 
 if __name__ == "__main__":

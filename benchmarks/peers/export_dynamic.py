@@ -10,20 +10,16 @@ nothing is fetched. Prints one JSON object a file.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
-import json
-import logging
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers.exporting import run
 from benchmarks.peers.torchvision_operators import declare
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -211,28 +207,7 @@ def export(name: str, folder: Path) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Export what is named; 1 where one could not be."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="all by default")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the folder for the files")
-    parser.add_argument("--list", action="store_true", help="print the names and leave")
-    options = parser.parse_args(arguments)
-    if options.list:
-        print("\n".join(names()))
-        return 0
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
-    options.output.mkdir(parents=True, exist_ok=True)
-    print(json.dumps({"versions": {name: version(name) for name in PACKAGES}}), flush=True)
-    failed = 0
-    for name in options.names or names():
-        try:
-            print(json.dumps(export(name, options.output)), flush=True)
-        except Exception as error:  # noqa: BLE001 - an exporter fails in many ways, and the others go on
-            failed += 1
-            print(json.dumps({"name": name, "failed": f"{type(error).__name__}: {error}"[:300]}), flush=True)
-    return int(failed > 0)
+    return run(__doc__, names(), export, PACKAGES, arguments)
 
 
 if __name__ == "__main__":

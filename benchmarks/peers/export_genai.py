@@ -1,6 +1,6 @@
 """Build decoders as onnxruntime-genai builds them, from tiny folders of configuration and weights made here.
 
-    build/peers/decoders/bin/python -m benchmarks.peers.export_genai -o FOLDER [NAME ...]
+    build/peers/exporters/bin/python -m benchmarks.peers.export_genai -o FOLDER [NAME ...]
 
 Each build is one file FOLDER/genai__NAME.onnx (with its weights inside). Nothing is fetched: the weights are
 drawn from a seed and the tokenizer knows as many words as the configuration says.
@@ -8,27 +8,24 @@ drawn from a seed and the tokenizer knows as many words as the configuration say
 
 from __future__ import annotations
 
-import argparse
-import json
-import logging
 import os
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers.exporting import run
 from benchmarks.peers.torchvision_operators import declare
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 SEED = 0
 BUILDER = """
 import runpy
+from benchmarks.peers.exporting import run
 from benchmarks.peers.torchvision_operators import declare
 declared = declare()
 runpy.run_module("onnxruntime_genai.models.builder", run_name="__main__")
@@ -103,24 +100,7 @@ def export(name: str, output: Path) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build what is named; 1 where one could not be."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BUILDS)}; all by default")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="the folder for the files")
-    options = parser.parse_args(arguments)
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
-    options.output.mkdir(parents=True, exist_ok=True)
-    print(json.dumps({"versions": {name: version(name) for name in PACKAGES}}), flush=True)
-    failed = 0
-    for name in options.names or BUILDS:
-        try:
-            print(json.dumps(export(name, options.output)), flush=True)
-        except Exception as error:  # noqa: BLE001 - the builder fails in many ways, and the other goes on
-            failed += 1
-            print(json.dumps({"name": name, "failed": f"{type(error).__name__}: {error}"[:300]}), flush=True)
-    return int(failed > 0)
+    return run(__doc__, tuple(BUILDS), export, PACKAGES, arguments)
 
 
 if __name__ == "__main__":
