@@ -27,7 +27,6 @@ from graphprune.proof.content import Unlike, unlike
 from graphprune.proof.patched import ATTRIBUTES, GIVEN, MICROSOFT, OPERANDS, Patched
 from graphprune.proof.structure import (
     Difference,
-    View,
     Walk,
     Walker,
     Wrong,
@@ -37,6 +36,7 @@ from graphprune.proof.structure import (
     wrong,
     wrong_weight,
 )
+from graphprune.proof.view import View
 from graphprune.rules import domain_of, row
 from graphprune.surgery import Trace
 
