@@ -30,12 +30,10 @@ def fold(model: Model) -> Model:
     name_apart(graph)
     take_known_branches(graph)
     _make_initializers(graph)
-    # Before version 4 an initializer must be an input as well, which those of bodies cannot be.
-    if graph.ir_version is None or graph.ir_version >= 4:
-        names = names_of(graph)
-        for body in list(graph.subgraphs(recursive=True)):
-            _hand_on(body, names)
-            _make_initializers(body)
+    names = names_of(graph)
+    for body in list(graph.subgraphs(recursive=True)):
+        _hand_on(body, names)
+        _make_initializers(body)
     return resolve_aliases(replace(model, graph=graph))
 
 

@@ -115,7 +115,9 @@ class Operator:
 
 @dataclass(frozen=True)
 class Inspection:
-    """All of it. `shapes` are the sizes that the solver saw, with symbols by name."""
+    """All of it. `shapes` are the sizes that the solver saw, with symbols by name, and `notes` what was made
+    of the file before.
+    """
 
     path: str | None
     producer: str
@@ -133,6 +135,7 @@ class Inspection:
     weights: tuple[Weighted, ...]
     operators: tuple[Operator, ...]
     shapes: dict[str, Dims]
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """All of it as JSON values."""
@@ -176,6 +179,7 @@ def facts(state: State) -> Inspection:
         weights=tuple(_weights(solution)),
         operators=tuple(_operators(solution.everywhere)),
         shapes=_shapes(solution),
+        notes=made(state.model, "model").notes,
     )
 
 

@@ -16,6 +16,8 @@ from graphprune.weights import SparseWeight, Weight
 
 _INVALID = "the model is not valid ONNX; export it again"
 OF_TENSORS = (AttributeProto.TENSORS, AttributeProto.SPARSE_TENSOR, AttributeProto.SPARSE_TENSORS)
+WEIGHTS_ALONE = 4
+"""The first IR version in which an initializer need not be an input as well."""
 _MOST_ELEMENTS = 1 << 58  # times the largest element, still an int64
 
 
@@ -48,6 +50,24 @@ def check_versions(model: ModelProto) -> None:
             )
     if not model.graph.output:
         raise Refused("the graph has no outputs", _INVALID)
+
+
+def raised(model: ModelProto) -> ModelProto:
+    """Return `model`, of an IR version before 4, in version 4: what is an initializer is an input no more.
+
+    Before version 4 every initializer had to be listed as an input, so the list says nothing of what a caller
+    may give, and runtimes take such initializers for constants. A weight that is added or renamed would have
+    to be listed, too, and those of bodies cannot be.
+    """
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    copy.ir_version = WEIGHTS_ALONE
+    held = {tensor.name for tensor in model.graph.initializer}
+    held.update(sparse.values.name for sparse in model.graph.sparse_initializer)
+    fed = [value for value in model.graph.input if value.name not in held]
+    del copy.graph.input[:]
+    copy.graph.input.extend(fed)
+    return copy
 
 
 def check_text(model: ModelProto) -> None:

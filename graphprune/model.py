@@ -25,7 +25,7 @@ from graphprune.exports import export_model
 from graphprune.external import File, Folder, Stretch, mark
 from graphprune.functions import inline
 from graphprune.imports import Source, import_model
-from graphprune.intake import check_operators, check_text, check_versions
+from graphprune.intake import WEIGHTS_ALONE, check_operators, check_text, check_versions, raised
 from graphprune.order import is_ordered, sort
 from graphprune.wire import Malformed, skim
 from graphprune.write import TEXT_SUFFIXES, write
@@ -46,12 +46,14 @@ class Model:
     source: the proto that it was read from, local functions inlined; without the larger weights.
     base: the folder of its external data.
     path: the file.
+    notes: sentences on what was made of the file before anything was asked of it, for who looks at it.
     """
 
     graph: gs.Graph
     source: ModelProto
     base: Path | None = None
     path: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 def load(path: Path | str) -> Model:
@@ -127,7 +129,13 @@ def _model(
 ) -> Model:
     check_text(proto)
     check_versions(proto)
-    own = path is not None
+    own, notes = path is not None, list[str]()
+    if proto.ir_version < WEIGHTS_ALONE:
+        notes.append(
+            f"The model is of IR version {proto.ir_version}, which lists every weight as an input as well; "
+            f"it is read and written as version {WEIGHTS_ALONE}, in which weights are weights alone."
+        )
+        proto, own = raised(proto), True
     if proto.functions:
         proto, own = inline(proto), True
         check_versions(proto)
@@ -139,7 +147,7 @@ def _model(
         sort(proto.graph)
     check_operators(proto)
     graph = import_model(Source(proto, folder, places))
-    return Model(graph, proto, folder.base if folder is not None else None, path)
+    return Model(graph, proto, folder.base if folder is not None else None, path, tuple(notes))
 
 
 def _parse(path: Path) -> tuple[ModelProto, dict[int, Stretch]]:

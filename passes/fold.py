@@ -20,7 +20,9 @@ class Fold:
     gives: ClassVar[tuple[str, ...]] = ("model",)
 
     def run(self, state: State) -> State:
-        """The state with `model`."""
+        """The state with `model`, and what was made of it in words among the facts."""
         from graphprune.fold import fold
 
-        return replace(state, model=fold(state.model or state.original))
+        model = fold(state.model or state.original)
+        facts = {**state.facts, self.name: list(model.notes)} if model.notes else state.facts
+        return replace(state, model=model, facts=facts)

@@ -27,6 +27,8 @@ NAMED = 5
 def tables(record: Record) -> Iterable[Renderable]:
     """What a run shows first: figures in two columns, groups and layers, the exactness, the agreement."""
     yield text(_measured(record.latency) if record.latency else NOT_MEASURED)
+    for note in cast("Sequence[str]", record.facts.get("fold", ())):
+        yield text(note)
     if record.before is not None:
         yield _figures(record.before, record.after)
         if record.counted_at:

@@ -68,6 +68,8 @@ def _summary(found: Inspection) -> Iterator[Renderable]:
         ("layers", f"{len(found.layers)} residual branches that can be taken out"),
     ]
     yield table(("", ""), rows)
+    for note in found.notes:
+        yield text(note)
 
 
 def _groups(found: Inspection) -> Iterator[Renderable]:
