@@ -11,6 +11,7 @@ import onnx_graphsurgeon as gs
 
 from graphprune import rules
 from graphprune.axes import Axis, Form, find, leaves
+from graphprune.elements import is_weights
 from graphprune.ir import body_constants, constants, shape_of, subgraphs
 from graphprune.layers import gone, layers
 from graphprune.plan import Plan
@@ -116,8 +117,7 @@ def layer_costs(solution: Solution) -> tuple[Cost, ...]:
 
 def is_parameter(tensor: gs.Constant) -> bool:
     """Whether the elements of a constant count as parameters: no indices, sizes, masks or texts."""
-    dtype = np.dtype(tensor.dtype)
-    return dtype.kind not in "bO" and not (dtype.kind in "iu" and dtype.itemsize >= 4)
+    return is_weights(np.dtype(tensor.dtype))
 
 
 def _measure(solution: Solution, stays: Stays) -> Count:

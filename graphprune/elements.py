@@ -36,6 +36,11 @@ def is_packed(element: int) -> bool:
     return BITS[element] < 8
 
 
+def is_weights(dtype: np.dtype[Any]) -> bool:
+    """Whether numbers of a type may be weights: no indices, sizes, masks or texts."""
+    return dtype.kind not in "bO" and not (dtype.kind in "iu" and dtype.itemsize >= 4)
+
+
 def is_numpys(dtype: np.dtype[Any]) -> bool:
     """Whether numpy itself knows a type; bfloat16, float8, int4 and the like come from ml_dtypes."""
     return dtype.isbuiltin != 2

@@ -1,4 +1,4 @@
-"""Every constant an initializer that its users refer to directly."""
+"""Every constant an initializer that its users refer to directly, and nothing that no output needs."""
 
 from __future__ import annotations
 
@@ -11,20 +11,23 @@ import onnx_graphsurgeon as gs
 from graphprune.aliases import resolve_aliases
 from graphprune.branches import take_known_branches
 from graphprune.duplicate import duplicate, fresh_name, names_of
+from graphprune.expressions import compute
 from graphprune.ir import every_tensor, is_default_domain, shape_of
 from graphprune.model import Model
-from graphprune.rewire import detach
+from graphprune.rewire import detach, sweep
 from graphprune.weights import stored
 
 
 def fold(model: Model) -> Model:
-    """Return the model with `Constant` nodes made initializers and aliases of constants resolved.
+    """Return the model with every constant an initializer, and without what no output needs.
 
-    That goes for bodies, too. An `If` whose condition follows from static shapes becomes the branch that it
-    takes. A value in a body whose name stands elsewhere in the model gets a name of its own.
+    `Constant` nodes become initializers, aliases of constants are resolved, and what follows from constants
+    alone is computed (`graphprune.expressions`). That goes for bodies, too. An `If` whose condition follows
+    from static shapes becomes the branch that it takes. A value in a body whose name stands elsewhere in the
+    model gets a name of its own.
 
     Some exporters write weights as `Constant` nodes; others write equal weights once and alias them through
-    `Identity`. What the model computes does not change, to the bit; nodes that define graph outputs stay.
+    `Identity`. What the model computes does not change; nodes that define graph outputs stay.
     """
     graph = duplicate(model.graph)
     name_apart(graph)
@@ -34,7 +37,21 @@ def fold(model: Model) -> Model:
     for body in list(graph.subgraphs(recursive=True)):
         _hand_on(body, names)
         _make_initializers(body)
-    return resolve_aliases(replace(model, graph=graph))
+    resolve_aliases(replace(model, graph=graph))
+    before = _count(graph)
+    sweep(graph)
+    notes, dead = list(model.notes), before - _count(graph)
+    if dead:
+        notes.append(f"{dead} operators that no output needs were left out.")
+    if computed := compute(replace(model, graph=graph)):
+        notes.append(
+            f"{computed} values that follow from constants alone were computed once, and are stored."
+        )
+    return replace(model, graph=graph, notes=tuple(notes))
+
+
+def _count(graph: gs.Graph) -> int:
+    return len(graph.nodes) + sum(len(body.nodes) for body in graph.subgraphs(recursive=True))
 
 
 def name_apart(graph: gs.Graph) -> None:

@@ -143,7 +143,7 @@ class Inspection:
 
 
 def inspect(model: Model | Path | str) -> Inspection:
-    """Look at `model`; nothing in it is changed, and no weight is read.
+    """Look at `model`; nothing in it is changed, and no weight is read but those that others are computed of.
 
     Raises `Refused` where it is no valid model.
     """

@@ -222,6 +222,13 @@ class Weight(LazyValues):
     __repr__ = __str__
 
 
+class Computed(np.ndarray[Any, Any]):
+    """The values of a constant that graphprune has computed from others of the model.
+
+    Another machine computes them anew, and may round a last digit otherwise.
+    """
+
+
 class SparseWeight(SparseValues):
     """The values of a sparse initializer. It is carried along as it is, and never cut."""
 

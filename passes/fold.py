@@ -1,4 +1,4 @@
-"""fold: every constant an initializer, under one name."""
+"""fold: every constant an initializer under one name, and no more than the outputs need."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from graphprune.state import State
 
 @dataclass(frozen=True)
 class Fold:
-    """Makes `Constant` nodes initializers and replaces aliases of constants by the constant itself.
+    """Makes initializers of constants, of their aliases and of what follows from constants alone.
 
-    The model computes what it computed before, to the bit.
+    Operators that no output needs go. The model computes what it computed before.
     """
 
     name: ClassVar[str] = "fold"

@@ -82,10 +82,10 @@ def test_a_cut_leaves_the_original_as_it_was(name: str) -> None:
     assert before == after
 
 
-def test_weights_that_old_models_list_as_inputs_get_their_new_sizes_there() -> None:
+def test_weights_that_models_list_as_inputs_get_their_new_sizes_there() -> None:
     proto = onnx.ModelProto()
     proto.CopyFrom(network("opset-7"))
-    proto.ir_version = 3
+    proto.ir_version = 4
     for tensor in proto.graph.initializer:
         value = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
         proto.graph.input.append(value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
@@ -15,7 +16,10 @@ from onnx import TensorProto
 from graphprune import elements
 from graphprune.cuts import Cuts, take
 from graphprune.ir import shape_of
-from graphprune.weights import SparseWeight, Weight, stored
+from graphprune.weights import Computed, SparseWeight, Weight, stored
+
+_ROUNDED = 8
+_FLOATS = frozenset([TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16])
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,11 @@ class Unlike:
 def unlike(left: gs.Constant, cuts: Cuts, right: gs.Constant) -> Unlike | None:
     """Return how `right` is not `left` at `cuts`; None where it is.
 
-    Numbers are compared by their bits, so that NaN is like NaN.
+    Numbers are compared by their bits, so that NaN is like NaN; those of `left` that were computed
+    (`graphprune.weights.Computed`) to a few units in the last place of the largest.
     """
     a, b = stored(left), stored(right)
+    room = _room(a)
     if isinstance(a, SparseWeight) or isinstance(b, SparseWeight):
         return _unlike_sparse(a, b)
     if cuts:
@@ -61,6 +67,8 @@ def unlike(left: gs.Constant, cuts: Cuts, right: gs.Constant) -> Unlike | None:
     at = 0
     for x, y in _aligned(_pieces(a), _pieces(b)):
         differs = _bits(x) != _bits(y)
+        if room and differs.any():
+            differs &= ~(np.abs(x.astype(np.float64) - y.astype(np.float64)) <= room)
         if differs.any():
             count += int(np.count_nonzero(differs))
             if first is None:
@@ -71,6 +79,23 @@ def unlike(left: gs.Constant, cuts: Cuts, right: gs.Constant) -> Unlike | None:
         return None
     place = [int(i) for i in np.unravel_index(first[0], shape_of(right))] if right.shape else []
     return Unlike(str(first[2]), str(first[1]), str(place), count)
+
+
+def _room(held: Any) -> float:
+    """Return by how much numbers may differ that were computed, on another machine maybe."""
+    if not isinstance(held, Computed) or not held.size or not _is_float(held.dtype):
+        return 0.0
+    values = np.abs(np.asarray(held).astype(np.float64))
+    largest = float(values.max(where=np.isfinite(values), initial=0.0))
+    return _ROUNDED * _eps(held.dtype) * largest
+
+
+def _is_float(dtype: np.dtype[Any]) -> bool:
+    return elements.number_of(dtype) in _FLOATS
+
+
+def _eps(dtype: np.dtype[Any]) -> float:
+    return float(ml_dtypes.finfo(dtype).eps)  # type: ignore[no-untyped-call]
 
 
 def element_of(held: Weight | NDArray[Any]) -> int:

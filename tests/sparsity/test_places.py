@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from graphprune.fold import fold
 from graphprune.model import from_proto
 from graphprune.solve import solve
 from graphprune.sparsity.eligibility import check_globs, layer
@@ -184,7 +183,7 @@ LEFT = {
 
 
 def found(text: str) -> tuple[Place, ...]:
-    return places(solve(fold(from_proto(fill(text))).graph))
+    return places(solve(from_proto(fill(text)).graph))
 
 
 @pytest.mark.parametrize("name", FOUND)
