@@ -19,7 +19,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
-from graphprune.axes import Axis, Form, find, leaves
+from graphprune.axes import Axis, counted, find, leaves
 from graphprune.bind import Axes
 from graphprune.cost import cost, is_parameter, macs_of, open_leaves
 from graphprune.layers import Layer
@@ -128,14 +128,13 @@ class Price:
         return near
 
     def _count(self, axis: Axis) -> int:
-        root = find(axis)
-        if root.form is Form.LEAF:
-            name = self._leaf.get(id(root))
-            if name is not None:
-                return self._kept[name]
-            return 1 if self.what == "macs" and id(root) in self._open else root.size
-        parts = [self._count(part) for part in root.parts]
-        return sum(parts) if root.form is Form.SUM else prod(parts)
+        return counted(axis, self._count_leaf)
+
+    def _count_leaf(self, leaf: Axis) -> int:
+        name = self._leaf.get(id(leaf))
+        if name is not None:
+            return self._kept[name]
+        return 1 if self.what == "macs" and id(leaf) in self._open else leaf.size
 
     def _node(self, number: int) -> float:
         if any(not self._kept[name] for name in self._layers.get(number, ())):

@@ -1,9 +1,10 @@
 """What the dimensions of tensors are made of, and when two of them are the same.
 
-An `Axis` is a plain factor, a *product* `(h d)` of axes from the outermost to the innermost, or a *sum*
-`(q + k + v)` of consecutive stretches. Two dimensions whose indices must line up are unified, as types are
-in type inference (Robinson 1965; Hindley 1969); a plain axis takes the other's place, and structures are
-refined until both consist of the same leaves. What cannot be lined up is reported, never guessed.
+An `Axis` is a plain factor, a *product* `(h d)` of axes from the outermost to the innermost, a *sum*
+`(q + k + v)` of consecutive stretches, or a *pick* of positions of others in any order. Two dimensions whose
+indices must line up are unified, as types are in type inference (Robinson 1965; Hindley 1969); a plain axis
+takes the other's place, and structures are refined until both consist of the same leaves. What cannot be
+lined up is reported, never guessed.
 
 Example:
     >>> channels, heads, dims = leaf(768), leaf(12), leaf(64)
@@ -16,9 +17,13 @@ Example:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from enum import Enum
 from math import gcd, prod
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Form(Enum):
@@ -27,28 +32,45 @@ class Form(Enum):
     LEAF = "leaf"
     PRODUCT = "product"
     SUM = "sum"
+    PICK = "pick"
 
 
 class Axis:
-    """One node of the term graph; `link` points to the axis that took this one's place."""
+    """One node of the term graph; `link` points to the axis that took this one's place.
 
-    __slots__ = ("form", "link", "parts", "size")
+    Of a pick, `at` says which position of its parts, put side by side, each of its positions is. Picks are
+    made by `graphprune.picks` when all else is unified; their parts are plain, and they hold each unit of a
+    part equally often.
+    """
 
-    def __init__(self, size: int, form: Form = Form.LEAF, parts: tuple[Axis, ...] = ()) -> None:
+    __slots__ = ("at", "form", "link", "parts", "size")
+
+    def __init__(
+        self,
+        size: int,
+        form: Form = Form.LEAF,
+        parts: tuple[Axis, ...] = (),
+        at: NDArray[np.int64] | None = None,
+    ) -> None:
         self.size = size
         self.form = form
         self.parts = parts
+        self.at = at
         self.link: Axis | None = None
 
     def __repr__(self) -> str:
         axis = find(self)
         if axis.form is Form.LEAF:
             return f"{axis.size}"
-        return f"({(' ' if axis.form is Form.PRODUCT else ' + ').join(map(repr, axis.parts))})"
+        if axis.form is Form.PICK:
+            return f"{axis.size} of {' + '.join(map(repr, axis.parts))}"
+        return f"({(' ' if axis.form is Form.PRODUCT else ' + ').join(map(repr, parts(axis)))})"
 
 
 Mismatch = tuple[Axis, Axis, str]
 """Two axes that ought to be the same and cannot be, and why."""
+MOST_STRETCHES = 4096
+"""Into how many stretches one unification may cut: an axis that meets itself shifted falls into positions."""
 
 
 def leaf(size: int) -> Axis:
@@ -82,12 +104,32 @@ def find(axis: Axis) -> Axis:
     return root
 
 
+def parts(axis: Axis) -> tuple[Axis, ...]:
+    """Return what a structured axis is made of, with sums in a sum and products in a product unfolded.
+
+    The axis keeps it, as `find` keeps where a link ends. So a sum has no sum inside, a product no product,
+    and a walk over parts of parts is no deeper than twice the number of factors that a size has.
+    """
+    axis = find(axis)
+    if axis.form is Form.PICK or all(p.link is None and p.form is not axis.form for p in axis.parts):
+        return axis.parts
+    unfolded: list[Axis] = []
+    waiting = list(reversed(axis.parts))
+    while waiting:
+        part = find(waiting.pop())
+        if part.form is axis.form:
+            waiting.extend(reversed(part.parts))
+        else:
+            unfolded.append(part)
+    axis.parts = tuple(unfolded)
+    return axis.parts
+
+
 def factors(axis: Axis) -> list[Axis]:
     """Return the factors of `axis`, outermost first: leaves and sums."""
     axis = find(axis)
-    if axis.form is Form.PRODUCT:
-        return [factor for part in axis.parts for factor in factors(part)]
-    return [axis] if axis.size != 1 else []
+    found = parts(axis) if axis.form is Form.PRODUCT else (axis,)
+    return [factor for factor in found if factor.size != 1]
 
 
 def stretches(axis: Axis) -> list[Axis]:
@@ -97,7 +139,7 @@ def stretches(axis: Axis) -> list[Axis]:
     """
     axis = find(axis)
     if axis.form is Form.SUM:
-        return [term for part in axis.parts for term in stretches(part)]
+        return [term for part in parts(axis) for term in stretches(part)]
     if axis.form is Form.PRODUCT:
         first, *rest = factors(axis)
         if first.form is Form.SUM:
@@ -114,11 +156,37 @@ def leaves(axis: Axis) -> list[Axis]:
         if axis.form is Form.LEAF:
             found.setdefault(id(axis), axis)
         else:
-            for part in axis.parts:
+            for part in parts(axis):
                 walk(part)
 
     walk(axis)
     return list(found.values())
+
+
+def counted(axis: Axis, count: Callable[[Axis], int]) -> int:
+    """Return the size that `axis` has where each leaf has the size that `count` gives it.
+
+    Example:
+        >>> counted(product([leaf(12), leaf(64)]), lambda part: part.size // 2)
+        192
+    """
+    axis = find(axis)
+    if axis.form is Form.LEAF:
+        return count(axis)
+    sizes = [counted(part, count) for part in parts(axis)]
+    if axis.form is Form.PRODUCT:
+        return prod(sizes)
+    if axis.form is Form.SUM:
+        return sum(sizes)
+    return sum(size * often for size, often in zip(sizes, _often(axis), strict=True))
+
+
+def _often(pick: Axis) -> list[int]:
+    """Return how often a pick holds each unit of each of its parts."""
+    assert pick.at is not None
+    ends = np.cumsum([part.size for part in pick.parts])
+    held = np.bincount(np.searchsorted(ends, pick.at, side="right"), minlength=len(ends))
+    return [int(count) // part.size for count, part in zip(held, pick.parts, strict=True)]
 
 
 def unify(a: Axis, b: Axis) -> list[Mismatch]:
@@ -126,42 +194,64 @@ def unify(a: Axis, b: Axis) -> list[Mismatch]:
 
     An axis of size 1 broadcasts and is left alone.
     """
-    a, b = find(a), find(b)
-    if a is b or a.size == 1 or b.size == 1:
-        return []
-    if a.size != b.size:
-        return [(a, b, f"sizes {a.size} and {b.size} differ")]
-    if a.form is Form.LEAF:
-        a.link = b
-        return []
-    if b.form is Form.LEAF:
-        b.link = a
-        return []
-    terms_a, terms_b = stretches(a), stretches(b)
-    single = len(terms_a) == len(terms_b) == 1
-    failed = _match(a, b) if single else _align(a, b, terms_a, terms_b)
-    a, b = find(a), find(b)
-    if not failed and a is not b:
-        a.link = b
-    return failed
-
-
-def _align(a: Axis, b: Axis, terms_a: list[Axis], terms_b: list[Axis]) -> list[Mismatch]:
-    """Unify two lists of stretches of equal total size, cutting where a boundary of the other falls."""
-    left, right = deque(terms_a), deque(terms_b)
     failed: list[Mismatch] = []
-    while left and right:
-        x, y = _next_term(left), _next_term(right)
-        if x.size == y.size:
-            failed += unify(x, y)
+    waiting: list[_Pair] = [(a, b, -1)]
+    cuts = 0
+    while waiting:
+        a, b, done = waiting.pop()
+        a, b = find(a), find(b)
+        if a is b or a.size == 1 or b.size == 1:
             continue
-        long, rest, short = (x, left, y) if x.size > y.size else (y, right, x)
-        head, tail = split(long, short.size)
-        rest.appendleft(tail)
-        failed += unify(head, short)
-    if left or right:
-        failed.append((a, b, "their stretches do not line up"))
+        if a.size != b.size:
+            failed.append((a, b, f"sizes {a.size} and {b.size} differ"))
+        elif a.form is Form.LEAF:
+            a.link = b
+        elif b.form is Form.LEAF:
+            b.link = a
+        elif done >= 0:  # what they are made of is the same, where nothing has failed since
+            a.link = b if done == len(failed) else None
+        elif cuts > MOST_STRETCHES:
+            failed.append((a, b, f"it would fall into more than {MOST_STRETCHES} stretches"))
+        else:
+            terms_a, terms_b = stretches(a), stretches(b)
+            single = len(terms_a) == len(terms_b) == 1
+            same = _match(a, b) if single else _align(a, b, terms_a, terms_b)
+            failed += same.failed
+            cuts += len(same.pairs)
+            waiting.append((a, b, len(failed)))
+            waiting += [(x, y, -1) for x, y in reversed(same.pairs)]
     return failed
+
+
+_Pair = tuple[Axis, Axis, int]
+"""Two axes that are to be the same; where what they are made of is, the number of failures before it."""
+
+
+@dataclass
+class _Same:
+    """What must be the same so that two structures are, and what of them cannot be."""
+
+    pairs: list[tuple[Axis, Axis]] = field(default_factory=list[tuple[Axis, Axis]])
+    failed: list[Mismatch] = field(default_factory=list[Mismatch])
+
+
+def _align(a: Axis, b: Axis, terms_a: list[Axis], terms_b: list[Axis]) -> _Same:
+    """Line up two lists of stretches of equal total size, cutting where a boundary of the other falls."""
+    left, right = deque(terms_a), deque(terms_b)
+    same = _Same()
+    while left and right:
+        if len(same.pairs) > MOST_STRETCHES:
+            return _Same(failed=[(a, b, f"it would fall into more than {MOST_STRETCHES} stretches")])
+        x, y = _next_term(left), _next_term(right)
+        if x.size != y.size:
+            long, rest, short = (x, left, y) if x.size > y.size else (y, right, x)
+            head, tail = split(long, short.size)
+            rest.appendleft(tail)
+            x, y = head, short
+        same.pairs.append((x, y))
+    if left or right:
+        same.failed.append((a, b, "their stretches do not line up"))
+    return same
 
 
 def _next_term(terms: deque[Axis]) -> Axis:
@@ -171,58 +261,59 @@ def _next_term(terms: deque[Axis]) -> Axis:
     return expanded[0]
 
 
-def _match(a: Axis, b: Axis) -> list[Mismatch]:
-    """Unify two products factor by factor, splitting a factor that is a multiple of the other.
+def _match(a: Axis, b: Axis) -> _Same:
+    """Match two products factor by factor, splitting a factor that is a multiple of the other.
 
     Outermost first; where factors do not divide each other, the rest is matched from the innermost, so that
     `(2 24)` and `(3 16)` still share their innermost 8.
     """
     left, right = deque([a]), deque([b])
-    failed: list[Mismatch] = []
+    same = _Same()
     while True:
         x, y = _next_factor(left), _next_factor(right)
         if x is None or y is None:
-            return failed
-        if x.size == y.size:
-            failed += unify(x, y)
-            continue
-        large, rest, small = (x, left, y) if x.size > y.size else (y, right, x)
-        if large.size % small.size:
-            return failed + _match_inner([x, *left], [y, *right])
-        head, tail, problem = _halve(large, small.size, outer=True)
-        failed += problem
-        rest.appendleft(tail)
-        failed += unify(head, small)
+            return same
+        if x.size != y.size:
+            large, rest, small = (x, left, y) if x.size > y.size else (y, right, x)
+            if large.size % small.size:
+                _match_inner([x, *left], [y, *right], same)
+                return same
+            head, tail = _halve(large, small.size, same, outer=True)
+            rest.appendleft(tail)
+            x, y = head, small
+        same.pairs.append((x, y))
 
 
-def _match_inner(left: list[Axis], right: list[Axis]) -> list[Mismatch]:
-    """Unify the innermost factors of two products as far as they have common divisors."""
-    failed: list[Mismatch] = []
+def _match_inner(left: list[Axis], right: list[Axis], same: _Same) -> None:
+    """Match the innermost factors of two products as far as they have common divisors."""
     while True:
         left, right = ([f for axis in side for f in factors(axis)] for side in (left, right))
         if not left or not right:
-            return failed
+            return
         x, y = left.pop(), right.pop()
         common = gcd(x.size, y.size)
         if common == 1:
             a, b = product([*left, x]), product([*right, y])
-            return [*failed, (a, b, f"factors {x.size} and {y.size} do not divide")]
+            same.failed.append((a, b, f"factors {x.size} and {y.size} do not divide"))
+            return
         tails: list[Axis] = []
         for side, axis in ((left, x), (right, y)):
-            head, tail, problem = (
-                _halve(axis, common, outer=False) if axis.size != common else (leaf(1), axis, [])
-            )
-            failed += problem
+            head, tail = _halve(axis, common, same, outer=False) if axis.size != common else (leaf(1), axis)
             side.append(head)
             tails.append(tail)
-        failed += unify(*tails)
+        same.pairs.append((tails[0], tails[1]))
 
 
-def _halve(axis: Axis, size: int, *, outer: bool) -> tuple[Axis, Axis, list[Mismatch]]:
+def _halve(axis: Axis, size: int, same: _Same, *, outer: bool) -> tuple[Axis, Axis]:
     """Split a factor in two, of which the outer or the inner one has `size`."""
     other = axis.size // size
-    pair = (leaf(size), leaf(other)) if outer else (leaf(other), leaf(size))
-    return *pair, unify(axis, Axis(axis.size, Form.PRODUCT, pair))
+    head, tail = (leaf(size), leaf(other)) if outer else (leaf(other), leaf(size))
+    whole = Axis(axis.size, Form.PRODUCT, (head, tail))
+    if axis.form is Form.LEAF:
+        axis.link = whole
+    else:
+        same.pairs.append((axis, whole))
+    return head, tail
 
 
 def _next_factor(terms: deque[Axis]) -> Axis | None:

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 
+import numpy as np
+
 from graphprune.axes import Axis, leaf, product, total, unify
-from graphprune.notation import Dim, Factors, Name, Operand, Parts, Pinned, Rest, Rule, Size
+from graphprune.notation import Dim, Factors, Name, Operand, Parts, Picked, Pinned, Rest, Rule, Size
+from graphprune.picks import Pick
 
 Sizes = tuple[int, ...]
 Axes = list[Axis]
@@ -26,16 +29,20 @@ class Bound:
         outputs: the axes of each output (empty for one of unknown rank).
         pins: axes that the rule pins, with the reason.
         mixed: axes in which units depend on each other here.
+        ordered: axes whose units must stay in order here.
         consumed: where axes that are summed over enter: name, input, dimension.
         rest: what `...` and `*!` stand for.
+        picks: the positions that are picked, by their name in the rule.
     """
 
     names: dict[str, Axis] = field(default_factory=dict[str, Axis])
     outputs: list[Axes] = field(default_factory=list[Axes])
     pins: list[tuple[Axis, str]] = field(default_factory=list[tuple[Axis, str]])
     mixed: list[Axis] = field(default_factory=list[Axis])
+    ordered: list[Axis] = field(default_factory=list[Axis])
     consumed: list[tuple[str, int, int]] = field(default_factory=list[tuple[str, int, int]])
     rest: dict[str, Axes] = field(default_factory=dict[str, Axes])
+    picks: dict[str, Pick] = field(default_factory=dict[str, Pick])
 
 
 def bind(rule: Rule, inputs: Sequence[Axes | None], outputs: Sequence[Sizes | None]) -> Bound:
@@ -143,6 +150,10 @@ def _build(dim: Dim, size: int, rule: Rule, bound: Bound) -> Axis:
         fixed = leaf(dim.size)
         bound.pins.append((fixed, ""))
         return fixed
+    if isinstance(dim, Picked):
+        at = np.array(rule.picks[dim.by], np.int64)
+        pick = bound.picks.setdefault(dim.by, Pick(bound.names[dim.name], at, leaf(len(at))))
+        return pick.result
     if not isinstance(dim, Factors | Parts):
         fixed = leaf(size)
         bound.pins.append((fixed, ""))
@@ -170,6 +181,8 @@ def _build(dim: Dim, size: int, rule: Rule, bound: Bound) -> Axis:
 def _known_size(dim: Dim, rule: Rule, bound: Bound) -> int | None:
     if isinstance(dim, Size):
         return dim.size
+    if isinstance(dim, Picked):
+        return len(rule.picks[dim.by])
     if isinstance(dim, Name):
         known = bound.names.get(dim.name)
         return known.size if known is not None else rule.sizes.get(dim.name)
@@ -186,8 +199,9 @@ def _note(dim: Dim, place: tuple[int, int], rule: Rule, bound: Bound, survivors:
     """Remember mixed axes and where contracted ones enter: at which operand and dimension."""
     if isinstance(dim, Name):
         axis = bound.names[dim.name]
-        if dim.mark == "!":
+        if dim.mark in ("!", "^"):
             bound.mixed.append(axis)
+            bound.ordered += [axis] if dim.mark == "^" else []
         elif dim.mark == "_":
             bound.pins.append((axis, ""))
         elif dim.mark == "~" or dim.name not in survivors:

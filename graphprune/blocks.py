@@ -12,6 +12,7 @@ many, where each tensor and each operator keeps these pairs apart:
    it then is an operator on that block alone, from which any units of `d` may be cut. Where both are summed
    over, any pairs may go.
 4. No operator that has `d` pins `h`, since then it depends on positions in `h` or could not line them up.
+5. No operator picks units of `d` one by one, since its indices are the same for every block.
 
 With equally many units in every block all sizes are those of a plan that keeps the same units everywhere.
 """
@@ -175,16 +176,23 @@ class _Search:
         """Strike out, for every leaf, what the operator does not take block by block."""
         slots: list[Named] | None = None
         pinned: set[int] = set()
+        picked: set[int] = set()
         for key in {id(leaf) for _, axes in _tensors(applied) for axis in axes for leaf in leaves(axis)}:
             if not self.outer.get(key):
                 continue
             if slots is None:
                 slots = _slots(applied, rule, bound)
                 pinned = {id(leaf) for axis, _ in bound.pins for leaf in leaves(axis)}
+                picked = {
+                    id(leaf)
+                    for pick in bound.picks.values()
+                    for axis in (pick.base, pick.result)
+                    for leaf in leaves(axis)
+                }
             held = {
                 outer: leaf
                 for outer, leaf in self.outer[key].items()
-                if outer not in pinned and self._alike(key, outer, slots, rule)
+                if key not in picked and outer not in pinned and self._alike(key, outer, slots, rule)
             }
             self.outer[key] = held
             if not held:
@@ -225,7 +233,7 @@ def _joined(rule: Rule) -> set[str]:
     """Return the names whose units an operator mixes, or sums over although they stay."""
     found: set[str] = set()
     for operand in (*rule.inputs, *rule.outputs):
-        found |= {item.name for item in names(operand) if item.mark in ("!", "~")}
+        found |= {item.name for item in names(operand) if item.mark in ("!", "^", "~")}
     return found
 
 

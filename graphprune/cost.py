@@ -10,7 +10,7 @@ import numpy as np
 import onnx_graphsurgeon as gs
 
 from graphprune import rules
-from graphprune.axes import Axis, Form, find, leaves
+from graphprune.axes import Axis, counted, leaves
 from graphprune.elements import is_weights
 from graphprune.ir import body_constants, constants, shape_of, subgraphs
 from graphprune.layers import gone, layers
@@ -129,14 +129,7 @@ def _measure(solution: Solution, stays: Stays) -> Count:
 
     unknown = open_leaves(solution)
 
-    def measured(axis: Axis) -> int:
-        root = find(axis)
-        if root.form is Form.LEAF:
-            return 1 if id(root) in unknown else count(root)
-        parts = [measured(part) for part in root.parts]
-        return sum(parts) if root.form is Form.SUM else prod(parts)
-
-    return measured
+    return lambda axis: counted(axis, lambda leaf: 1 if id(leaf) in unknown else count(leaf))
 
 
 def _constants(

@@ -7,9 +7,11 @@ Einops' idea (Rogozhnikov 2022): the same name is the same axis. A rule reads
 
     c        an axis              (h d)    a product, outermost factor first
     c!       mixed: removing a unit changes the values of the others
+    c^       mixed, and the order of the units counts: each sees its neighbours
     c~       summed over inside the operator although it also appears in an output
     s_       pinned, and named so that an output has its size
     (a + b)  a sum                1        a dimension of size 1
+    c[i]     in an output: units of c picked one by one, at the positions `i=..` behind the bar
     _        one pinned axis      *        any number of pinned axes (`*!`: mixed, not pinned)
     ...      any number of axes, broadcast from the right as numpy does
     -        an operand that is not looked at (only its shape or type matters)
@@ -36,13 +38,24 @@ class NotationError(ValueError):
 
 @dataclass(frozen=True)
 class Name:
-    """A named axis; `mark` is '', '!' (mixed), '~' (contracted inside) or '_' (pinned)."""
+    """A named axis; `mark` is '', '!' (mixed), '^' (in order), '~' (contracted inside) or '_' (pinned)."""
 
     name: str
     mark: str = ""
 
     def __str__(self) -> str:
         return self.name + self.mark
+
+
+@dataclass(frozen=True)
+class Picked:
+    """Units of the axis `name`, at the positions that the rule calls `by`."""
+
+    name: str
+    by: str
+
+    def __str__(self) -> str:
+        return f"{self.name}[{self.by}]"
 
 
 @dataclass(frozen=True)
@@ -93,7 +106,7 @@ class Rest:
         return self.text
 
 
-Dim = Name | Size | Factors | Parts | Pinned | Rest
+Dim = Name | Picked | Size | Factors | Parts | Pinned | Rest
 Operand = tuple[Dim, ...] | None
 """The dimensions of one operand, or None for `-`."""
 
@@ -105,13 +118,15 @@ class Rule:
     inputs: tuple[Operand, ...]
     outputs: tuple[Operand, ...]
     sizes: dict[str, int] = field(default_factory=dict[str, int])
+    picks: dict[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
 
     def __str__(self) -> str:
         def side(operands: tuple[Operand, ...]) -> str:
             return ", ".join("-" if dims is None else " ".join(map(str, dims)) for dims in operands)
 
-        sizes = " ".join(f"{name}={size}" for name, size in self.sizes.items())
-        return f"{side(self.inputs)} -> {side(self.outputs)}{f' | {sizes}' if sizes else ''}"
+        known = [f"{name}={size}" for name, size in self.sizes.items()]
+        known += [f"{name}={','.join(map(str, at))}," for name, at in self.picks.items()]
+        return " ".join([f"{side(self.inputs)} -> {side(self.outputs)}", *(["|", *known] if known else [])])
 
     @property
     def output_names(self) -> frozenset[str]:
@@ -127,12 +142,14 @@ def names(operand: Operand) -> list[Name]:
         dim = todo.pop(0)
         if isinstance(dim, Name):
             found.append(dim)
+        elif isinstance(dim, Picked):
+            found.append(Name(dim.name))
         elif isinstance(dim, Factors | Parts):
             todo = [*dim.dims, *todo]
     return found
 
 
-_TOKEN = re.compile(r"\s*(\.\.\.|\*!?|[A-Za-z][A-Za-z0-9]*[!~_]?|\d+|[()_+\-])")
+_TOKEN = re.compile(r"\s*(\.\.\.|\*!?|[A-Za-z][A-Za-z0-9]*(?:\[[A-Za-z0-9]+\]|[!^~_])?|\d+|[()_+\-])")
 
 
 @lru_cache(maxsize=4096)
@@ -147,10 +164,17 @@ def parse(text: str) -> Rule:
     if not arrow:
         raise NotationError(f"no '->' in {text!r}")
     try:
-        sizes = {name: int(size) for name, _, size in (item.partition("=") for item in tail.split())}
+        known = [(name, value) for name, _, value in (item.partition("=") for item in tail.split())]
+        sizes = {name: int(value) for name, value in known if "," not in value}
+        picks = {name: _positions(value) for name, value in known if "," in value}
     except ValueError as error:
         raise NotationError(f"sizes read name=number, not {tail.strip()!r}") from error
-    return Rule(_operands(left), _operands(right), sizes)
+    return Rule(_operands(left), _operands(right), sizes, picks)
+
+
+def _positions(text: str) -> tuple[int, ...]:
+    """Return the positions of `1,2,3,`; the comma behind the last tells one position from a size."""
+    return tuple(int(item) for item in text.rstrip(",").split(","))
 
 
 def _operands(text: str) -> tuple[Operand, ...]:
@@ -195,6 +219,9 @@ def _dim(tokens: list[str]) -> Dim:
         return Rest(token)
     if token.isdigit():
         return Size(int(token))
+    if token.endswith("]"):
+        name, _, by = token.rstrip("]").partition("[")
+        return Picked(name, by)
     if token[0].isalpha():
-        return Name(token.rstrip("!~_"), token[-1] if token[-1] in "!~_" else "")
+        return Name(token.rstrip("!^~_"), token[-1] if token[-1] in "!^~_" else "")
     raise NotationError(f"{token!r} does not start a dimension")

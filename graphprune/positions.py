@@ -14,7 +14,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.axes import Axis, Form, factors, find, leaves
+from graphprune.axes import Axis, Form, factors, find, leaves, parts
 from graphprune.errors import Refused
 
 Index = NDArray[np.int64]
@@ -57,16 +57,18 @@ def keep(axis: Axis, kept: Kept) -> Stay:
     axis = find(axis)
     if axis.form is Form.LEAF:
         return kept(axis)
-    parts = list(axis.parts) if axis.form is Form.SUM else factors(axis)
-    found = [keep(part, kept) for part in parts]
+    made_of = factors(axis) if axis.form is Form.PRODUCT else list(parts(axis))
+    found = [keep(part, kept) for part in made_of]
     if all(index is None for index in found):
         return None
     if axis.form is Form.SUM:
-        return _consecutive(parts, found)
+        return _consecutive(made_of, found)
+    if axis.form is Form.PICK:
+        return _picked(axis, _consecutive(made_of, found))
     if any(isinstance(index, Apart) for index in found):
-        return _product_of_blocks(parts, found)
+        return _product_of_blocks(made_of, found)
     positions = np.zeros(1, dtype=np.int64)
-    for part, index in zip(parts, found, strict=True):
+    for part, index in zip(made_of, found, strict=True):
         inner = _rows(part, index)[0]
         positions = (positions[:, None] * part.size + inner[None, :]).reshape(-1)
     return positions
@@ -90,6 +92,13 @@ def _consecutive(parts: Sequence[Axis], found: Sequence[Stay]) -> Stay:
     ]
     whole = np.concatenate(moved, axis=1)
     return whole[0] if outer is None else Apart(outer, whole)
+
+
+def _picked(axis: Axis, stays: Stay) -> Index:
+    """Return the positions of a pick whose units stay, in its own order, given what stays of its parts."""
+    assert axis.at is not None
+    assert isinstance(stays, np.ndarray)  # no group with a pick has blocks
+    return np.flatnonzero(np.isin(axis.at, stays)).astype(np.int64)
 
 
 def _common(outers: Sequence[Axis]) -> Axis | None:
@@ -147,11 +156,14 @@ def units(axis: Axis, group: Axis) -> Index:
     if axis.form is Form.LEAF:
         same = axis is find(group)
         return np.arange(axis.size, dtype=np.int64) if same else np.full(axis.size, -1, dtype=np.int64)
-    parts = [units(part, group) for part in axis.parts]
+    found = [units(part, group) for part in parts(axis)]
     if axis.form is Form.SUM:
-        return np.concatenate(parts)
+        return np.concatenate(found)
+    if axis.form is Form.PICK:
+        whole: Index = np.concatenate(found)[axis.at]
+        return whole
     result = np.full(1, -1, dtype=np.int64)
-    for inner in parts:
+    for inner in found:
         outer = np.repeat(result, inner.size)
         result = np.where(outer >= 0, outer, np.tile(inner, result.size))
     return result
@@ -162,9 +174,9 @@ def terms(axis: Axis) -> list[list[Axis]]:
     axis = find(axis)
     if axis.form is Form.LEAF:
         return [[axis]]
-    if axis.form is Form.SUM:
-        return [term for part in axis.parts for term in terms(part)]
+    if axis.form in (Form.SUM, Form.PICK):
+        return [term for part in parts(axis) for term in terms(part)]
     lists: list[list[Axis]] = [[]]
-    for part in axis.parts:
+    for part in parts(axis):
         lists = [head + tail for head in lists for tail in terms(part)]
     return lists

@@ -15,6 +15,8 @@ from graphprune.cuts import take
 from graphprune.errors import Refused
 from graphprune.evaluate import small_values
 from graphprune.ir import label
+from graphprune.picks import Pick
+from graphprune.positions import Apart
 from graphprune.rewire import set_input
 from graphprune.solution import Applied
 from graphprune.surgery import Trace, Work, fresh
@@ -40,6 +42,7 @@ def patch(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None:
         tuple(None if axes is None else tuple(map(work.count, axes)) for axes in applied.outputs),
         {name: work.count(axis) for name, axis in bound.names.items()},
         after,
+        {name: _renumbered(pick, work) for name, pick in bound.picks.items()},
     )
     for place, wanted in row.patch(edit).items():
         if isinstance(place, str):
@@ -49,6 +52,19 @@ def patch(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None:
                 node.attrs[place] = wanted
         else:
             _write_operand(node, place, np.asarray(wanted, dtype=np.int64), work)
+
+
+def _renumbered(pick: Pick, work: Work) -> _Sizes:
+    """Return the positions of a pick that stay, each as its rank among those of the base that stay."""
+    base, result = work.keep(pick.base), work.keep(pick.result)
+    assert not isinstance(base, Apart)
+    assert not isinstance(result, Apart)
+    at = pick.at if result is None else pick.at[result]
+    if base is None:
+        return at
+    rank = np.full(pick.base.size, -1, np.int64)
+    rank[base] = np.arange(len(base))
+    return rank[at]
 
 
 def _differs(a: NDArray[Any] | None, b: NDArray[Any] | None) -> bool:
@@ -61,7 +77,7 @@ def _write_operand(node: gs.Node, slot: int, wanted: NDArray[np.int64], work: Wo
         node.inputs.append(gs.Variable.empty())
     tensor = node.inputs[slot]
     current = work.values.get(tensor.name) if tensor.name else None
-    if current is None or isinstance(tensor, gs.Constant):
+    if current is None or isinstance(tensor, gs.Constant) or current.size != wanted.size:
         if current is not None and np.array_equal(current.reshape(-1), wanted.reshape(-1)):
             return
         dtype = np.int64 if current is None else current.dtype

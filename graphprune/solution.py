@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 import onnx_graphsurgeon as gs
 
 from graphprune import rules
-from graphprune.axes import Axis, find
+from graphprune.axes import Axis, find, leaves
 from graphprune.bind import Axes, Bound
 from graphprune.blocks import Blocks, blocks
 from graphprune.groups import Group
@@ -104,6 +105,8 @@ class Solution:
     def stays(self, keep_units: Mapping[str, Index]) -> Stays:
         """Return the function that says which positions along an axis stay, in order, or None where all do.
 
+        Units that an operator picks one by one, or takes as neighbours, stay in their own order.
+
         Args:
             keep_units: the units that stay, by group name, of all blocks ([units]) or of each
                 ([blocks, units]); groups that are left out stay whole.
@@ -121,7 +124,18 @@ class Solution:
 
         return stays
 
+    @cached_property
+    def ordered(self) -> frozenset[int]:
+        """The leaves whose units an operator picks one by one, or takes as neighbours, by identity."""
+        bound = [applied.bound for applied in self.everywhere if applied.bound is not None]
+        picks = [pick for each in bound for pick in each.picks.values()]
+        axes = [axis for pick in picks for axis in (pick.base, pick.result)]
+        axes += [axis for each in bound for axis in each.ordered]
+        return frozenset(id(leaf) for axis in axes for leaf in leaves(axis))
+
     def _kept(self, name: str, index: Index) -> Index | Apart:
+        if id(find(self.group(name).axis)) in self.ordered:
+            return np.sort(index)
         found = self.blocks[name] if index.ndim == 2 else ""
         return index if isinstance(found, str) else Apart(found.outer, index)
 

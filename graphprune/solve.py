@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from graphprune.axes import Axis, leaf
 from graphprune.bind import Axes, DoesNotFit, bind, sizes_of
 from graphprune.bodies import enter
 from graphprune.grouping import Marks, groups
-from graphprune.ir import body_constants, captured, constants, label, shape_of, subgraphs
+from graphprune.ir import body_constants, captured, constants, label, read, shape_of, subgraphs
 from graphprune.kernels import lacking
 from graphprune.notation import NotationError, Rule, parse
+from graphprune.picks import settle
 from graphprune.shapes import Shapes, Sizes, infer
 from graphprune.solution import Applied, Solution, everywhere
 from graphprune.symbols.given import Given
@@ -67,6 +69,10 @@ def solve(
         axes = walk.shared.get(id(tensor)) if isinstance(tensor, gs.Constant) else walk.axes.get(tensor.name)
         _pin(walk, axes, f"it is a dimension of graph output '{tensor.name}'")
     every = tuple(everywhere(walk.applied))
+    makers = {pick: each.site.node for each in every if each.bound for pick in each.bound.picks.values()}
+    for pick, (a, b, why) in settle(list(makers)):
+        reason = f"{label(makers[pick])} pins it: {why}"
+        walk.pins += [(a, reason), (b, reason)]
     return Solution(graph, walk.shapes, tuple(walk.applied), groups(every, walk.pins, walk.mixed, bare))
 
 
@@ -104,6 +110,9 @@ def _value(node: gs.Node, slot: int, shapes: Shapes) -> NDArray[Any] | None:
     name = node.inputs[slot].name
     value = shapes.values.get(name) if name else None
     bounds = rules.BOUNDS.get(node.op, ()) if not rules.domain_of(node) else ()
+    tensor = node.inputs[slot]
+    if value is None and slot in bounds and isinstance(tensor, gs.Constant) and _is_short(tensor):
+        return read(tensor)
     if value is None or slot not in bounds or not shapes.sized_by(name):
         return value
     entries = shapes.facts.entries.get(name)
@@ -112,6 +121,10 @@ def _value(node: gs.Node, slot: int, shapes: Shapes) -> NDArray[Any] | None:
     found = np.empty(entries.size, dtype=object)
     found[:] = [entry.as_int() if entry.is_number else None for entry in entries.reshape(-1)]
     return found.reshape(entries.shape)
+
+
+def _is_short(tensor: gs.Constant) -> bool:
+    return prod(shape_of(tensor)) <= rules.MOST_INDICES and np.dtype(tensor.dtype).kind in "iu"
 
 
 def _opset(node: gs.Node, graph: gs.Graph) -> int:

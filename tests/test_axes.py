@@ -7,11 +7,12 @@ from math import prod
 from operator import mul
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphprune.axes import Axis, find, leaf, leaves, product, split, total, unify
+from graphprune.axes import MOST_STRETCHES, Axis, find, leaf, leaves, product, split, total, unify
 from graphprune.positions import Index, keep
 from tests.structures import Leaf, Structure, built, kept_by, original, random_keep, structures, units_at
 
@@ -269,3 +270,28 @@ def test_keep_is_none_where_all_stays() -> None:
     nothing: Index | None = keep(axis, lambda _: None)
     assert nothing is None
     assert prod(sizes(axis)) == 2 * 3 * 4
+
+
+def test_an_axis_that_meets_itself_shifted_falls_into_positions_however_long_it_is() -> None:
+    whole = leaf(6000)
+    front, last = split(whole, 5998)
+    first, rest = split(whole, 2)
+    assert unify(front, rest) == []
+    assert {id(part) for part in leaves(whole)} == {id(find(first))} == {id(find(last))}
+
+
+def test_an_axis_that_would_fall_into_too_many_stretches_is_reported() -> None:
+    whole = leaf(3 * MOST_STRETCHES)
+    front, _ = split(whole, whole.size - 1)
+    ((a, b, why),) = unify(front, split(whole, 1)[1])
+    assert a.size == b.size == whole.size - 1
+    assert str(MOST_STRETCHES) in why
+
+
+def test_axes_that_are_nested_a_thousand_times_are_walked() -> None:
+    axis = leaf(2000)
+    rest = axis
+    for _ in range(1500):
+        rest = split(rest, 1)[1]
+    assert len(leaves(axis)) == 1501
+    assert kept_by(axis, {id(leaves(axis)[0]): np.zeros(0, np.int64)}).tolist() == list(range(1, 2000))

@@ -8,7 +8,7 @@ from math import ceil, prod
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.axes import Axis, Form, find, leaves
+from graphprune.axes import Axis, counted, find, leaves
 from graphprune.cost import Count, macs_of
 from graphprune.solution import Applied, Solution
 
@@ -60,12 +60,11 @@ class Work:
         return self._cut[id(axis)]
 
     def _count(self, axis: Axis, kept: Mapping[str, int]) -> int:
-        root = find(axis)
-        if root.form is Form.LEAF:
-            name = self._leaf.get(id(root))
-            return kept[name] if name is not None else root.size
-        parts = [self._count(part, kept) for part in root.parts]
-        return sum(parts) if root.form is Form.SUM else prod(parts)
+        def count(leaf: Axis) -> int:
+            name = self._leaf.get(id(leaf))
+            return kept[name] if name is not None else leaf.size
+
+        return counted(axis, count)
 
 
 def _results(applied: Applied) -> set[int]:

@@ -237,6 +237,18 @@ def _gather(at: Patched) -> Answer:
     return _renumbered(at, axis, {d: index for d, index in picks.items() if d >= 0})
 
 
+def _gather_elements(at: Patched) -> Answer:
+    return _renumbered(at, at.axis(), at.trace.outputs.get(0, {}))
+
+
+def _gather_nd(at: Patched) -> Answer:
+    old, batch = _at(at.before, 1), int(at.node.attrs.get("batch_dims", 0))
+    if old is None or old.shape[-1] != 1:
+        return None
+    picks = at.trace.outputs.get(0, {})
+    return _renumbered(at, batch, {d: index for d, index in picks.items() if d < old.ndim - 1})
+
+
 def _scatter_nd(at: Patched) -> Answer:
     old = _at(at.before, 1)
     if old is None or old.shape[-1] != 1:
@@ -274,6 +286,8 @@ OPERANDS: Mapping[str, tuple[tuple[int, ...], Callable[[Patched], Answer]]] = {
     "ConstantOfShape": ((0,), _constant_of_shape),
     "Expand": ((1,), _expand),
     "Gather": ((1,), _gather),
+    "GatherElements": ((1,), _gather_elements),
+    "GatherND": ((1,), _gather_nd),
     "Pad": ((1,), _pad),
     "Reshape": ((1,), _reshape),
     "Resize": ((3,), _resize),

@@ -59,6 +59,8 @@ BOUNDS: dict[str, tuple[int, ...]] = {
     "Trilu": (1,),
 }
 """Operands that say where an axis is cut, or how much of it is taken: they must hold at all sizes."""
+MOST_INDICES = 1 << 16
+"""How many entries such an operand may have that is a constant."""
 BY_ENTRY = frozenset(["Slice", "Pad"])
 """Operators that can tell the entries of such an operand apart."""
 
@@ -68,6 +70,7 @@ __all__ = [
     "BY_ENTRY",
     "MICROSOFT",
     "ML",
+    "MOST_INDICES",
     "PINNED",
     "TABLE",
     "Edit",

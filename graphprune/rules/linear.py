@@ -7,11 +7,46 @@ import re
 from graphprune.rules.site import Row, Site, Table, Unruly, attribute_from, named, text
 
 
-def _grouped(rule: str) -> Row:
-    def with_groups(site: Site) -> str:
-        return f"{rule} | g={int(site.attribute('group', 1))}"
+def _transposed_convolution(site: Site) -> str:
+    return f"n (g i) *, (g i) o *, (g o) -> n (g o) * | g={int(site.attribute('group', 1))}"
 
-    return Row(with_groups, attribute_from(group="g"), why="a window slides over it")
+
+def convolution(site: Site) -> str:
+    """Return the rule of a convolution; a fourth operand is added to the result.
+
+    A single filter may slide over features that stand in the place of pixels, as in efficient channel
+    attention (Wang et al. 2020). It sees those that are left as neighbours. Other axes that windows slide
+    over stay.
+    """
+    groups = int(site.attribute("group", 1))
+    pixels, result, edges = "*", "*", ""
+    if site.sizes(1)[0] == 1:
+        found = [_slid(site, dim) for dim in range(len(site.sizes(0)) - 2)]
+        pixels, result = (
+            " ".join(words) for words in ([each[0] for each in found], [each[1] for each in found])
+        )
+        edges = "".join(each[2] for each in found)
+    added = f"n (g o) {result}"
+    return f"n (g i) {pixels}, (g o) i *, (g o), {added} -> {added} | g={groups}{edges}"
+
+
+def _slid(site: Site, dim: int) -> tuple[str, str, str]:
+    """Return the words for an axis that a single filter slides over: before, after, and its edges' sizes."""
+    window = (site.sizes(1)[2 + dim] - 1) * (site.numbers("dilations") or [1] * (dim + 1))[dim]
+    size, after = site.sizes(0)[2 + dim], site.output()[2 + dim]
+    first = 0
+    if str(site.attribute("auto_pad", "NOTSET")) not in ("SAME_UPPER", "SAME_LOWER"):
+        pads = site.numbers("pads")
+        first = window // 2 - (pads[dim] if pads else 0)
+    strides = site.numbers("strides")
+    last = size - after - first
+    if (strides and strides[dim] != 1) or first < 0 or last < 0:
+        return "_", "_", ""
+    name = f"x{dim}"
+    parts = [*([f"p{name}_"] if first else []), f"{name}^", *([f"q{name}_"] if last else [])]
+    sizes = {f"p{name}": first, name: after, f"q{name}": last}
+    known = "".join(f" {key}={value}" for key, value in sizes.items() if value and len(parts) > 1)
+    return f"({' + '.join(parts)})" if len(parts) > 1 else parts[0], f"{name}^", known
 
 
 def matrix_product(site: Site) -> str:
@@ -127,8 +162,8 @@ def _quantized(site: Site) -> str:
 
 
 TABLE: Table = {
-    "Conv": _grouped("n (g i) *, (g o) i *, (g o) -> n (g o) *"),
-    "ConvTranspose": _grouped("n (g i) *, (g i) o *, (g o) -> n (g o) *"),
+    "Conv": Row(convolution, attribute_from(group="g"), why="a window slides over it"),
+    "ConvTranspose": Row(_transposed_convolution, attribute_from(group="g"), why="a window slides over it"),
     "ConvInteger": Row(
         _conv_integer, attribute_from(group="g"), zeros={0: 2, 1: 3}, why="a window slides over it"
     ),

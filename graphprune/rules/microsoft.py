@@ -139,8 +139,6 @@ def _gather_blocks(site: Site) -> str:
     return text([table, picks, scales, points], [[*result[:picked], *picks, *result[picked + 1 :]]])
 
 
-_CONV = "n (g i) *, (g o) i *, (g o), n (g o) * -> n (g o) *"
-
 TABLE: Table = {
     **attention.MICROSOFT,
     "BiasGelu": Row("... c, c -> ... c"),
@@ -148,9 +146,7 @@ TABLE: Table = {
     "DynamicQuantizeMatMul": Row(_dynamic_quantize_matmul),
     "EmbedLayerNormalization": Row(_embeddings, like={0: 2, 2: 2}, elements={1: int(TensorProto.INT32)}),
     "FastGelu": Row("... c, c -> ... c"),
-    "FusedConv": Row(
-        lambda site: f"{_CONV} | g={int(site.attribute('group', 1))}", attribute_from(group="g")
-    ),
+    "FusedConv": linear.TABLE["Conv"],
     "FusedGemm": linear.TABLE["Gemm"],
     "FusedMatMul": Row(_fused_matmul),
     "GatherBlockQuantized": Row(_gather_blocks, why="its rows are picked by numbers", like={0: 2}),

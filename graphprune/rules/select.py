@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from graphprune.rules.site import Edit, Row, Site, Table, Unruly, Written, named, text
 
 _END = np.iinfo(np.int64).max
+MOST_PICKS = 1 << 14
+"""How many positions are followed one by one; of longer lists the axis is pinned."""
 
 
 def _concat(site: Site) -> str:
@@ -85,6 +89,7 @@ def _slice(site: Site) -> str:
     dims = named(len(site.sizes(0)))
     ins, out = list(dims), list(dims)
     sizes: dict[str, int] = {}
+    picks: dict[str, Sequence[int]] = {}
     for axis, bound in _slice_bounds(site).items():
         size, left = site.sizes(0)[axis], site.output()[axis]
         name = dims[axis]
@@ -95,10 +100,16 @@ def _slice(site: Site) -> str:
                 sizes |= {f"p{name}": low, name: left, f"q{name}": size - low - left}
         elif bound is not None and bound[2] > 1 and left * bound[2] == size and bound[0] < bound[2]:
             ins[axis] = f"({name} {bound[2]})"
+        elif bound is not None and bound[2] == -1 and 0 < left <= MOST_PICKS:
+            out[axis] = f"{name}[at{name}]"
+            picks[f"at{name}"] = range(bound[0], bound[0] - left, -1)
         else:
             ins[axis] = out[axis] = "_"
     operands = [ins, *["_"] * (len(site.node.inputs) - 1)]
-    return text(operands, [out], **{name: size for name, size in sizes.items() if size})
+    rule = text(operands, [out], **{name: size for name, size in sizes.items() if size})
+    if not picks:
+        return rule
+    return f"{rule}{'' if '|' in rule else ' |'} {_positions(**picks)}"
 
 
 def _stretch(name: str, before: int, after: int) -> str:
@@ -115,6 +126,10 @@ def _slice_patch(edit: Edit) -> Written:
     ends: dict[int, int] = {}
     for position, (axis, bound) in enumerate(_slice_bounds(site).items()):
         if bound is None or after[axis] == full[axis]:
+            continue
+        if bound[2] == -1:
+            at = edit.picks[f"at{dims[axis]}"]  # what lies between two that stay and were picked was picked
+            starts[position], ends[position] = int(at[0]), int(at[-1]) - 1 if at[-1] else -_END
             continue
         if bound[2] != 1:
             ends[position] = _END
@@ -198,96 +213,186 @@ def _pad_patch(edit: Edit) -> Written:
     return {"pads": [changed.get(i, amount) for i, amount in enumerate(old)]}
 
 
-def _run(site: Site) -> tuple[int, int] | None:
-    """Return first index and length where the indices, operand 1, are known and consecutive."""
+@dataclass(frozen=True)
+class _Taken:
+    """Positions of an axis that constant indices take out.
+
+    Attributes:
+        axis: the axis.
+        at: the positions, counted from the front.
+        shape: the dimensions that take its place, of which one at most is longer than 1.
+    """
+
+    axis: int
+    at: tuple[int, ...]
+    shape: tuple[int, ...]
+
+    @property
+    def is_run(self) -> bool:
+        """Whether they are consecutive."""
+        return self.at == tuple(range(self.at[0], self.at[0] + len(self.at)))
+
+    @property
+    def long(self) -> int:
+        """The dimension along which they lie, or -1 where there is none."""
+        return next((i for i, size in enumerate(self.shape) if size > 1), len(self.shape) - 1)
+
+
+def _taken(site: Site) -> _Taken | None:
+    """Return what a Gather, or a GatherND of one axis, takes; None where its indices are not known."""
     value = site.value(1)
-    if value is None or not value.size or sum(size > 1 for size in value.shape) > 1:
+    axis = site.axis(0) if site.node.op == "Gather" else int(site.attribute("batch_dims", 0))
+    if value is None or not value.size or (site.node.op == "GatherND" and value.shape[-1] != 1):
         return None
-    size = site.sizes(0)[site.axis(0)]
-    index = [int(item) % size for item in value.reshape(-1)]
-    return (index[0], len(index)) if index == list(range(index[0], index[0] + len(index))) else None
+    if site.node.op == "GatherND":
+        rows = value.reshape(prod(value.shape[:axis]), *value.shape[axis:-1])
+        if np.any(rows != rows[0]):
+            return None
+        value = rows[0]
+    if value.size > MOST_PICKS or sum(size > 1 for size in value.shape) > 1:
+        return None
+    size = site.sizes(0)[axis]
+    return _Taken(axis, tuple(int(item) % size for item in value.reshape(-1)), value.shape)
+
+
+def _take(site: Site, taken: _Taken) -> tuple[str, list[str], list[str], str]:
+    """Return the words of a rule for an axis that positions are taken out of.
+
+    They are the axis, what takes its place, the indices, and what stands behind the bar.
+    """
+    size, name = site.sizes(0)[taken.axis], named(len(site.sizes(0)))[taken.axis]
+    long = taken.long
+    index = ["_" if i == long else "1" for i in range(len(taken.shape))]
+    if not taken.is_run:
+        picked = [f"{name}[at]" if i == long else "1" for i in range(len(taken.shape))]
+        return name, picked, index, _positions(at=taken.at)
+    first, count = taken.at[0], len(taken.at)
+    picked = [name if i == long else "1" for i in range(len(taken.shape))]
+    sizes = {f"p{name}": first, name: count, f"q{name}": size - first - count}
+    whole = _stretch(name, first, size - first - count)
+    known = " ".join(f"{key}={size}" for key, size in sizes.items() if size and "+" in whole)
+    return whole, picked, index, known
+
+
+def _positions(**picks: Sequence[int]) -> str:
+    """Return the positions that `[name]` stands for, as they stand behind the bar of a rule."""
+    return " ".join(f"{name}={','.join(map(str, at))}," for name, at in picks.items())
 
 
 def _gather(site: Site) -> str:
     axis = site.axis(0)
     dims = named(len(site.sizes(0)))
-    picks = [f"i{name}" for name in named(len(site.sizes(1)))]
-    ins = list(dims)
-    run = _run(site)
-    if run is None:
-        ins[axis] = "_"
+    taken = _taken(site)
+    if taken is None:
+        picks = [f"i{name}" for name in named(len(site.sizes(1)))]
+        ins = [*dims[:axis], "_", *dims[axis + 1 :]]
         return text([ins, picks], [[*dims[:axis], *picks, *dims[axis + 1 :]]])
-    first, count = run
-    name = dims[axis]
-    ins[axis] = _stretch(name, first, site.sizes(0)[axis] - first - count)
-    # The stretch takes the place of the indices: one dimension of them, or none, is not of size 1.
-    long = next((i for i, size in enumerate(site.sizes(1)) if size > 1), len(picks) - 1)
-    picked = [name if i == long else "1" for i in range(len(picks))]
-    index = ["_" if i == long else "1" for i in range(len(picks))]
-    sizes = {f"p{name}": first, name: count, f"q{name}": site.sizes(0)[axis] - first - count}
-    return text(
-        [ins, index],
-        [[*dims[:axis], *picked, *dims[axis + 1 :]]],
-        **{key: size for key, size in sizes.items() if size and "+" in ins[axis]},
+    whole, picked, index, known = _take(site, taken)
+    rule = text(
+        [[*dims[:axis], whole, *dims[axis + 1 :]], index], [[*dims[:axis], *picked, *dims[axis + 1 :]]]
     )
+    return f"{rule} | {known}"
 
 
 def _gather_patch(edit: Edit) -> Written:
-    return {} if _run(edit.site) is None else _renumber(edit, edit.site.axis(0))
+    taken = _taken(edit.site)
+    return {} if taken is None else _renumber(edit, taken)
 
 
-def _renumber(edit: Edit, axis: int) -> Written:
-    """Return the consecutive indices of operand 1 as they are after a cut of `axis` of operand 0."""
-    full, after = edit.site.sizes(0), edit.inputs[0]
-    assert after is not None
-    if after[axis] == full[axis]:
+def _renumber(edit: Edit, taken: _Taken) -> Written:
+    """Return the indices, operand 1, as they are after a cut of the axis that they count along."""
+    source, full = edit.inputs[0], edit.site.sizes(0)
+    assert source is not None
+    batch = 0 if edit.site.node.op == "Gather" else taken.axis  # dimensions that the indices have as well
+    if source[taken.axis] == full[taken.axis] and source[:batch] == full[:batch]:
         return {}
-    name = named(len(full))[axis]
-    first = edit.kept.get(f"p{name}", 0)
-    index = np.arange(first, first + edit.kept[name])
-    return {1: index.reshape([-1 if size > 1 else 1 for size in edit.site.sizes(1)])}
+    if taken.is_run:
+        name = named(len(source))[taken.axis]
+        first = edit.kept.get(f"p{name}", 0)
+        at = np.arange(first, first + edit.kept[name])
+    else:
+        at = edit.picks["at"]
+    index = at.reshape([-1 if i == taken.long else 1 for i in range(len(taken.shape))])
+    if edit.site.node.op == "Gather":
+        return {1: index}
+    return {1: np.broadcast_to(index[..., None], (*source[:batch], *index.shape, 1))}
 
 
 def _gather_elements(site: Site) -> str:
     axis = site.axis(0)
     data, index = site.sizes(0), site.sizes(1)
+    at = _alike_elsewhere(site, axis)
+    if at is not None:
+        dims = named(len(data))
+        whole = [name if i == axis or data[i] == index[i] else "_" for i, name in enumerate(dims)]
+        taken = [f"{name}[at]" if i == axis else name for i, name in enumerate(whole)]
+        read = ["_" if i == axis else name for i, name in enumerate(whole)]
+        return f"{text([whole, read], [taken])} | {_positions(at=at)}"
     dims = ["_" if i == axis or data[i] != index[i] else name for i, name in enumerate(named(len(data)))]
     return text([dims, dims], [dims])
+
+
+def _alike_elsewhere(site: Site, axis: int) -> list[int] | None:
+    """Return the indices along `axis`, operand 1, where they are known and do not differ along others."""
+    value = site.value(1)
+    if value is None or not value.size:
+        return None
+    along = np.moveaxis(value, axis, -1).reshape(-1, value.shape[axis])
+    if along.shape[1] > MOST_PICKS or np.any(along != along[0]):
+        return None
+    size = site.sizes(0)[axis]
+    return [int(item) % size for item in along[0]]
+
+
+def _gather_elements_patch(edit: Edit) -> Written:
+    after = edit.outputs[0]
+    if "at" not in edit.picks or after is None:
+        return {}
+    axis = edit.site.axis(0)
+    along = [-1 if dim == axis else 1 for dim in range(len(after))]
+    return {1: np.broadcast_to(edit.picks["at"].reshape(along), after)}
 
 
 def _gather_nd(site: Site) -> str:
     batch, depth = int(site.attribute("batch_dims", 0)), site.sizes(1)[-1]
     data = named(len(site.sizes(0)))
-    picks = [f"i{name}" for name in named(len(site.sizes(1)) - 1 - batch)]
-    ins = [*data[:batch], *["_"] * depth, *data[batch + depth :]]
-    return text([ins, [*data[:batch], *picks, "_"]], [[*data[:batch], *picks, *data[batch + depth :]]])
+    taken = _taken(site)
+    if taken is None:
+        picks = [f"i{name}" for name in named(len(site.sizes(1)) - 1 - batch)]
+        ins = [*data[:batch], *["_"] * depth, *data[batch + depth :]]
+        return text([ins, [*data[:batch], *picks, "_"]], [[*data[:batch], *picks, *data[batch + depth :]]])
+    whole, picked, index, known = _take(site, taken)
+    ins = [*data[:batch], whole, *data[batch + 1 :]]
+    rule = text([ins, [*data[:batch], *index, "1"]], [[*data[:batch], *picked, *data[batch + 1 :]]])
+    return f"{rule} | {known}"
+
+
+def _run(site: Site) -> _Taken | None:
+    """Return the consecutive positions of the first axis that a ScatterND writes over, if it does."""
+    value = site.value(1)
+    if value is None or not value.size or value.shape[-1] != 1 or sum(size > 1 for size in value.shape) > 1:
+        return None
+    size = site.sizes(0)[0]
+    run = _Taken(0, tuple(int(item) % size for item in value.reshape(-1)), value.shape[:-1])
+    return run if run.is_run else None
 
 
 def _scatter_nd(site: Site) -> str:
     depth, lead = site.sizes(1)[-1], len(site.sizes(1)) - 1
     data = named(len(site.sizes(0)))
-    run = _run(site) if depth == 1 else None
+    run = _run(site)
     if run is None:
         dims = ["_" if i < depth else name for i, name in enumerate(data)]
         return text([dims, "*", [*["_"] * lead, *dims[depth:]]], [dims])
     # What is written over is a stretch of the first axis; the updates' one long dimension lies along it.
-    first, count = run
-    name, after = data[0], site.sizes(0)[0] - first - count
-    dims = [_stretch(name, first, after), *data[1:]]
-    long = next((i for i, size in enumerate(site.sizes(1)[:lead]) if size > 1), lead - 1)
-    index = ["_" if i == long else "1" for i in range(lead)]
-    written = [name if i == long else "1" for i in range(lead)]
-    sizes = {f"p{name}": first, name: count, f"q{name}": after}
-    return text(
-        [dims, [*index, "1"], [*written, *data[1:]]],
-        [dims],
-        **{key: size for key, size in sizes.items() if size and "+" in dims[0]},
-    )
+    whole, written, index, known = _take(site, run)
+    dims = [whole, *data[1:]]
+    return f"{text([dims, [*index, '1'], [*written, *data[1:]]], [dims])} | {known}"
 
 
 def _scatter_nd_patch(edit: Edit) -> Written:
-    run = _run(edit.site) if edit.site.sizes(1)[-1] == 1 else None
-    return {} if run is None else _renumber(edit, 0)
+    run = _run(edit.site)
+    return {} if run is None else _renumber(edit, run)
 
 
 def _compress(site: Site) -> str:
@@ -304,8 +409,10 @@ TABLE: Table = {
     "Slice": Row(_slice, _slice_patch, sizes=(1, 2, 3, 4), why="positions along it are picked"),
     "Pad": Row(_pad, _pad_patch, sizes=(1, 3), why="it is padded with copies of its own values"),
     "Gather": Row(_gather, _gather_patch, sizes=(1,), why="positions along it are picked"),
-    "GatherElements": Row(_gather_elements, why="positions along it are picked"),
-    "GatherND": Row(_gather_nd, why="positions along it are picked"),
+    "GatherElements": Row(
+        _gather_elements, _gather_elements_patch, sizes=(1,), why="positions along it are picked"
+    ),
+    "GatherND": Row(_gather_nd, _gather_patch, sizes=(1,), why="positions along it are picked"),
     "ScatterND": Row(_scatter_nd, _scatter_nd_patch, sizes=(1,), why="positions along it are picked"),
     "Compress": Row(_compress, why="positions along it are picked"),
 }

@@ -103,6 +103,7 @@ class Edit:
         inputs: sizes by operand after the cut.
         outputs: sizes by output after the cut.
         kept: how many units of each name of the rule stay.
+        picks: the positions of each pick of the rule, as they are among the units that stay.
         values: small values by operand as they come out after the cut if nothing is rewritten.
     """
 
@@ -111,6 +112,7 @@ class Edit:
     outputs: tuple[Sizes | None, ...]
     kept: Mapping[str, int]
     values: tuple[NDArray[Any] | None, ...]
+    picks: Mapping[str, NDArray[np.int64]] = field(default_factory=dict[str, "NDArray[np.int64]"])
 
 
 AttentionRole = Literal["heads", "head-dims"]

@@ -66,6 +66,9 @@ class Permutation:
     after: float = 0.0
 
 
+_ORDERED = "an operator picks its units one by one, or takes them as neighbours"
+
+
 def permutation(
     solution: Solution,
     pattern: Pattern,
@@ -97,7 +100,8 @@ def permutation(
         mine = [place for place in every if find(group.axis) in leaves(over[id(place)])]
         if group.reason and not mine:
             continue  # a window, or what a bias is added to: no pattern runs along it
-        matrix = group.reason or _matrix(group, mine, over, pattern)
+        ordered = _ORDERED if id(find(group.axis)) in solution.ordered else ""
+        matrix = group.reason or ordered or _matrix(group, mine, over, pattern)
         if isinstance(matrix, str):
             left[group.name] = matrix
             continue

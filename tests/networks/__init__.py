@@ -18,6 +18,7 @@ from tests.networks import (
     perceptrons,
     quantised,
     recurrent,
+    reordered,
     unusual,
     unusual_attention,
 )
@@ -36,6 +37,7 @@ TEXTS: dict[str, str] = {
     **control.TEXTS,
     **older.TEXTS,
     **unusual.TEXTS,
+    **reordered.TEXTS,
     **unusual_attention.TEXTS,
 }
 """Every network by name, as text for `fill`."""

@@ -159,16 +159,6 @@ g (float[2, 3, 4, 4] x) => (float[2, 3, 4, 4] y)
   n = LayerNormalization <axis = 1> (a, scale, b)
   y = Conv (n, w1)
 }""",
-    "channels-in-a-fixed-order": """
-g (float[1, 3, 4, 4] x) => (float[1, 2, 4, 4] y)
-<float[6, 3, 1, 1] w0, float[5, 6, 1, 1] w1, float[2, 5, 1, 1] w2, int64[6] p = {5, 3, 1, 0, 2, 4}>
-{
-  a = Conv (x, w0)
-  r = Gather <axis = 1> (a, p)
-  b = Conv (r, w1)
-  s = Relu (b)
-  y = Conv (s, w2)
-}""",
     "detection-head": """
 g (float[1, 3, 8, 8] x) => (float[1, 192, 7] y)
 <float[6, 3, 1, 1] w0, float[21, 6, 1, 1] w1, int64[5] s = {1, 3, 7, 8, 8}, int64[3] t = {1, -1, 7}>

@@ -154,6 +154,24 @@ def _gather(spot: Spot) -> None:
     spot.sketch.node("Gather", [spot.name, index], spot.resized(high - low), axis=spot.axis)
 
 
+def _pick(spot: Spot) -> None:
+    at = [spot.number(0, spot.size - 1) for _ in range(spot.number(1, 2 * spot.size))]
+    index = spot.sketch.integers(*at)
+    spot.sketch.node("Gather", [spot.name, index], spot.resized(len(at)), axis=spot.axis)
+
+
+def _reorder(spot: Spot) -> None:
+    order = spot.data.draw(st.permutations(range(spot.size)))
+    spot.sketch.node("Gather", [spot.name, spot.sketch.integers(*order)], spot.sizes, axis=spot.axis)
+
+
+def _turn_around(spot: Spot) -> None:
+    low, high = spot.stretch()
+    bounds = [high - 1, low - 1 if low else -spot.size - 1, spot.axis, -1]
+    operands = [spot.name, *map(spot.sketch.integers, bounds)]
+    spot.sketch.node("Slice", operands, spot.resized(high - low))
+
+
 def _expand(spot: Spot) -> None:
     spot.sketch.node("Expand", [spot.name, spot.sketch.integers(2, *spot.sizes)], (2, *spot.sizes))
 
@@ -203,6 +221,9 @@ STEPS: tuple[Callable[[Spot], None], ...] = (
     _slice,
     _pad,
     _gather,
+    _pick,
+    _reorder,
+    _turn_around,
     _expand,
     _tile,
     _add,
