@@ -20,7 +20,7 @@ from onnx import ModelProto
 from onnx_graphsurgeon.logger import G_LOGGER
 
 from graphprune import parcels
-from graphprune.errors import Environment, Refused, Usage
+from graphprune.errors import Environment, GraphpruneError, Refused, Usage
 from graphprune.exports import export_model
 from graphprune.external import File, Folder, Stretch, mark
 from graphprune.functions import inline
@@ -115,7 +115,12 @@ def save(
     def is_the_same(written: Path) -> None:
         from graphprune.proof.structure import compared, wrong
 
-        differ = compared(model.graph, load(written).graph)
+        try:
+            found = load(written)
+        except Refused as error:
+            what = f"the model to be written is not valid: {error.what}"
+            raise GraphpruneError(what, "please report this with the model") from error
+        differ = compared(model.graph, found.graph)
         if differ:
             what = wrong(differ) or str(differ[0])
             raise Environment(f"'{path}': what was written is not what is read: {what}", "check the disk")

@@ -52,11 +52,11 @@ def old(text: str) -> ModelProto:
 @pytest.mark.parametrize("text", [FLAT, BRANCHES], ids=["flattened", "weights in a body"])
 def test_a_cut_of_an_old_model_is_valid_and_has_no_weight_among_its_inputs(text: str, tmp_path: Path) -> None:
     source, target = tmp_path / "old.onnx", tmp_path / "new.onnx"
-    onnx.save(old(text), source)
+    onnx.save(old(text), source)  # pyright: ignore[reportUnknownMemberType]
     state = prune(source)
     save(state.result, target)
-    written = onnx.load(target)
-    onnx.checker.check_model(written, full_check=True)
+    written = onnx.load(target)  # pyright: ignore[reportUnknownMemberType]
+    onnx.checker.check_model(written, full_check=True)  # pyright: ignore[reportUnknownMemberType]
     assert written.ir_version == 4
     assert [value.name for value in written.graph.input] == [value.name for value in fill(text).graph.input]
     ort.InferenceSession(target)
@@ -79,6 +79,6 @@ def test_an_old_model_in_memory_is_not_changed() -> None:
 def test_a_weight_that_a_caller_may_give_since_version_4_stays_an_input(tmp_path: Path) -> None:
     model = old(FLAT)
     model.ir_version = 4
-    onnx.save(model, tmp_path / "m.onnx")
+    onnx.save(model, tmp_path / "m.onnx")  # pyright: ignore[reportUnknownMemberType]
     written = to_proto(load(tmp_path / "m.onnx"))
     assert [value.name for value in written.graph.input] == [value.name for value in model.graph.input]

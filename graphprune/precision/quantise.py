@@ -24,10 +24,11 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from graphprune.errors import Refused, Usage
+from graphprune.errors import GraphpruneError, Refused, Usage
 from graphprune.feeds import Feeds
 from graphprune.ir import body_constants, constants
 from graphprune.model import Model, from_proto, save
+from graphprune.precision.opset import CHANNELS, converted
 from graphprune.runtime.child import ORT_ERRORS, first_line
 from graphprune.weights import stored
 
@@ -111,8 +112,9 @@ def quantise(
 ) -> Model:
     """Return `model` with int8 weights and quantised activations; its weights are in memory.
 
-    Batch normalisations are folded into convolutions before, as far as ONNX Runtime does. The same model and
-    data give the same bytes.
+    A model of an opset before 13 is raised to it: a scale for each channel is new there. Batch normalisations
+    are folded into convolutions before, as far as ONNX Runtime does. The same model and data give the same
+    bytes.
 
     Args:
         model: a float32 model below 2 GB.
@@ -126,10 +128,12 @@ def quantise(
         block: globs over the operators and names of nodes that stay float32.
 
     Raises:
-        Refused: the model is quantised already or too large, or the quantizer does not take it.
+        Refused: the model is quantised already or too large, of an opset that onnx cannot raise, or the
+            quantizer does not take it.
         Usage: a glob matches nothing.
     """
     check_quantisable(model.graph)
+    model = converted(model, CHANNELS)
     with tempfile.TemporaryDirectory(prefix="graphprune-") as folder, _silenced():
         start, ready, done = (Path(folder) / name for name in ("model.onnx", "ready.onnx", "int8.onnx"))
         save(model, start)
@@ -158,7 +162,11 @@ def quantise(
         raise Refused(
             "nothing was quantised: no operator that the quantizer knows has weights", "leave int8 out"
         )
-    return from_proto(_named(proto, model))
+    try:
+        return from_proto(_named(proto, model))
+    except Refused as error:
+        what = f"the quantised model is not valid: {error.what}"
+        raise GraphpruneError(what, "please report this with the model") from error
 
 
 def _named(proto: onnx.ModelProto, model: Model) -> onnx.ModelProto:
