@@ -10,10 +10,12 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 import click
 
 from graphprune.cli import failures
+from graphprune.cli.streams import before_click, usable_streams
 from graphprune.errors import Usage
 from graphprune.nearest import did_you_mean
 
@@ -49,12 +51,15 @@ class Verbs(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with before_click():  # --help prints here
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> object:
-        try:
+        with before_click():
             return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            # click would print an empty line of its own
-            raise failures.Interrupted from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
@@ -92,13 +97,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code of the process (see docs/interface.md)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     before = signal.signal(signal.SIGTERM, _terminate)
-    try:
-        code = verbs.main(words, prog_name="graphprune", standalone_mode=False)
-        sys.stdout.flush()
-    except BaseException as error:  # noqa: BLE001  the one place where everything ends in an exit code
-        return failures.report(error, debug="--debug" in words)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with usable_streams():
+        try:
+            code = verbs.main(words, prog_name="graphprune", standalone_mode=False)
+            sys.stdout.flush()
+        except BaseException as error:  # noqa: BLE001  the one place where everything ends in an exit code
+            return failures.report(error, debug="--debug" in words)
+        finally:
+            signal.signal(signal.SIGTERM, before)
     return code if isinstance(code, int) else 0
 
 

@@ -19,6 +19,7 @@ import click
 from graphprune.cli.failures import printable
 from graphprune.cli.recording import keep_result, recorded
 from graphprune.cli.settings import placed, prepare, setting_options, settings
+from graphprune.cli.streams import shows_all
 from graphprune.errors import Usage
 from graphprune.json_values import plain
 
@@ -192,9 +193,9 @@ class _Line(logging.Formatter):
         return printable(word + record.getMessage())
 
 
-def json_text(result: Mapping[str, object]) -> str:
-    """`result` as JSON."""
-    return json.dumps(plain(result), indent=2, ensure_ascii=False, allow_nan=False)
+def json_text(result: Mapping[str, object], plain_ascii: bool = False) -> str:
+    """`result` as JSON; with `plain_ascii`, characters beyond ASCII are escapes."""
+    return json.dumps(plain(result), indent=2, ensure_ascii=plain_ascii, allow_nan=False)
 
 
 def emit(
@@ -211,11 +212,13 @@ def emit(
     if output_format != "json" and context is not None and context.params.get("quiet"):
         return
     if output_format == "json":
-        click.echo(json_text(result))
+        click.echo(json_text(result, plain_ascii=not shows_all()))
         return
     from rich.console import Console
 
     console = Console(highlight=False, emoji=False, markup=False, soft_wrap=False)
     console.width = min(console.width, WIDTH) if console.is_terminal else WIDTH
-    for table in tables():
-        console.print(table)
+    with console.capture() as captured:  # Rich would end the process where nobody reads
+        for table in tables():
+            console.print(table)
+    sys.stdout.write(captured.get())

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import traceback
+from contextlib import suppress
 
 import click
 
 from graphprune.errors import GraphpruneError
 from graphprune.printable import printable
 
-__all__ = ["BROKEN_PIPE", "BUG", "INTERRUPTED", "REPORT", "Interrupted", "explain", "printable", "report"]
+__all__ = [
+    "BROKEN_PIPE",
+    "BUG",
+    "INTERRUPTED",
+    "REPORT",
+    "Interrupted",
+    "Unread",
+    "explain",
+    "printable",
+    "report",
+]
 
 BUG = 70
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 REPORT = "run it again with --debug and report the traceback"
+
+
+class Unread(GraphpruneError):
+    """Whoever read stdout has gone away, as `head` does; the shell's name for it is a broken pipe."""
+
+    code = BROKEN_PIPE
+
+    def __init__(self) -> None:
+        super().__init__("whoever read the output has gone away")
 
 
 class Interrupted(GraphpruneError):
@@ -35,16 +54,15 @@ def report(error: BaseException, debug: bool) -> int:
         return error.exit_code
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else BUG
-    if isinstance(error, BrokenPipeError):
-        # Python flushes stdout at exit and would complain once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
-    if debug:
-        traceback.print_exception(error)
     what, hint, code = explain(error)
-    for line in (f"error: {what}", f"hint: {hint}" if hint else ""):
-        if line:
-            print(printable(line), file=sys.stderr)
+    if code == BROKEN_PIPE:
+        return code
+    with suppress(OSError):  # nobody may read stderr either
+        if debug:
+            traceback.print_exception(error)
+        for line in (f"error: {what}", f"hint: {hint}" if hint else ""):
+            if line:
+                print(printable(line), file=sys.stderr)
     return code
 
 
@@ -58,6 +76,8 @@ def explain(error: BaseException) -> tuple[str, str, int]:
         return explain(Interrupted())
     if isinstance(error, MemoryError):
         return "out of memory", "free memory, or use a machine with more", 4
+    if isinstance(error, BrokenPipeError):
+        return explain(Unread())
     if isinstance(error, OSError):
         return _explain_system(error)
     return f"{type(error).__name__}: {error} (a bug)", REPORT, BUG

@@ -9,13 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from graphprune.cli.failures import printable
+from graphprune.cli.streams import shown
 
 __all__ = ["Renderable", "count", "share", "size", "table", "text"]
 
 
 def text(value: object) -> Text:
     """`value` as plain text: no markup, no terminal codes."""
-    return Text(printable(str(value)))
+    return Text(shown(printable(str(value))))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

@@ -8,7 +8,6 @@ import tomllib
 from pathlib import Path
 from typing import Any, cast
 
-import check_jsonschema
 import click
 import jsonschema
 import pytest
@@ -20,8 +19,8 @@ from graphprune.config.document import read
 from graphprune.gate.config import PRESENTATION, gate_config
 from graphprune.gate.settings import READERS
 from tests.test_recipes import check
+from tests.vendored_schemas import SCHEMAS
 
-SCHEMAS = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor"
 JOBS = {
     "github": (".github/workflows/graphprune.yml", "github-workflows.json"),
     "gitlab": ("graphprune.gitlab-ci.yml", "gitlab-ci.json"),

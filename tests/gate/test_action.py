@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-import check_jsonschema
 import jsonschema
 import pytest
 import yaml
@@ -21,10 +20,10 @@ import yaml
 import graphprune
 from graphprune.gate.outputs.github import relative
 from models import small
+from tests.vendored_schemas import SCHEMAS
 
 ROOT = Path(__file__).parent.parent.parent
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
-SCHEMAS = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor"
 STEPS: list[dict[str, Any]] = [step for step in ACTION["runs"]["steps"] if "run" in step]
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 LIMITS = """\
