@@ -35,6 +35,7 @@ from graphprune.ir import (
     subgraphs,
 )
 from graphprune.neighbours import Partial, untold
+from graphprune.symbols.expression import symbol
 from graphprune.symbols.facts import GIVEN, NOTHING, Facts, facts
 from graphprune.symbols.given import Given
 from graphprune.symbols.standins import broken, impossible, stand_ins
@@ -261,6 +262,9 @@ def _given(
     The numbers are the user's where they must be (`as_told`), and where none of our own let the model run.
     What is given is for this run alone: a table that is read at a length of 8 today is no table of 8 rows.
     """
+    there = _named_by(known, given) if as_told else None
+    if there is not None:
+        return known, there
     told = facts(graph, given)
     wanted = stand_ins(told)
     sizes = {name: size.value(wanted) for name, size in told.names.items() if size.symbols <= wanted.keys()}
@@ -270,6 +274,26 @@ def _given(
     refuse_contradictions(told)
     refuse_impossible(known, chosen)
     return known, chosen if broken(known, chosen) < broken(known, numbers) else numbers
+
+
+def _named_by(known: Facts, given: Given) -> dict[str, int] | None:
+    """Return the free symbols where sizes of inputs name each of them, and clash nowhere; else None."""
+    if given.symbols or known.conflicts or not given.shapes.keys() <= known.inputs.keys():
+        return None
+    found: dict[str, int] = {}
+    for name, sizes in given.shapes.items():
+        shape = known.inputs[name]
+        if len(shape) != len(sizes):
+            return None
+        for each, size in zip(shape, sizes, strict=True):
+            if each.is_number:
+                if each.as_int() != size:
+                    return None
+                continue
+            named = next((name for name in each.symbols if each == symbol(name)), None)
+            if named is None or found.setdefault(named, size) != size:
+                return None
+    return found if found.keys() == set(known.free) else None
 
 
 def refuse_contradictions(told: Facts) -> None:

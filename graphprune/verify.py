@@ -16,11 +16,12 @@ from graphprune.errors import Negative, Refused
 from graphprune.feeds import Feeds, Sizes
 from graphprune.intake import check_operators
 from graphprune.model import Model, outline
-from graphprune.proof.inputs import belonging, given, guessed
+from graphprune.proof.inputs import Source, belonging, given, guessed, most
 from graphprune.proof.numbers import Pair
 from graphprune.proof.prove import cut_and_twin, judged, opened, two_models
 from graphprune.proof.wide import can_widen
 from graphprune.shapes import Shapes, infer
+from graphprune.symbols.facts import Facts
 
 
 def verify(
@@ -61,10 +62,18 @@ def verify(
     check_valid(cut.model)
     left = opened(original, cut, shapes)
     wide = can_widen(left.original.graph)
+    source = _source(original.graph, left.around, feeds, sizes, seed, shapes.facts)
     pair = cut_and_twin(
-        left.original, left.cut, left.shapes, rtol=rtol, atol=atol, wide=wide, given=left.given
+        left.original,
+        left.cut,
+        left.shapes,
+        rtol=rtol,
+        atol=atol,
+        wide=wide,
+        given=left.given,
+        sizes=most(source, shapes.facts),
     )
-    return _judged(pair, original.graph, left.around, feeds, sizes, seed)
+    return _judged(pair, source, left.around, seed)
 
 
 def compare(
@@ -80,26 +89,30 @@ def compare(
     """Compare two models with the same interface output by output, as `verify` does with the twin."""
     check_tolerances(rtol, atol)
     check_interface(a, b)
-    types = infer(a.graph, sizes).types
+    shapes = infer(a.graph, sizes)
+    types = shapes.types
     around = pair_around(a, a, b, types)
     left, right = (a, b) if around is None else (around.left, around.right)
     pair = two_models(left, right, types, rtol=rtol, atol=atol)
-    return _judged(pair, a.graph, around, feeds, sizes, seed)
+    source = _source(a.graph, around, feeds, sizes, seed, shapes.facts)
+    return _judged(pair, source, around, seed)
 
 
-def _judged(
-    pair: Pair,
+def _source(
     graph: gs.Graph,
     around: Around | None,
     feeds: Sequence[Feeds] | None,
     sizes: Mapping[str, Sizes] | None,
     seed: int,
-) -> Verification:
-    """Run a pair on what was given, or on inputs that are planned for the graph."""
+    known: Facts,
+) -> Source:
+    """Return the inputs that were given, or such as are planned for the graph."""
     if around is not None:
-        source = guessed(Drawn(graph, around, feeds, sizes or {}, seed), graph, sizes)
-    else:
-        source = belonging(graph, sizes, seed) if feeds is None else given(feeds)
+        return guessed(Drawn(graph, around, feeds, sizes or {}, seed), graph, sizes)
+    return belonging(graph, sizes, seed, known) if feeds is None else given(feeds)
+
+
+def _judged(pair: Pair, source: Source, around: Around | None, seed: int) -> Verification:
     found = judged(pair, source, seed)
     return replace(found, not_run=around.not_run) if around is not None else found
 

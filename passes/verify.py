@@ -40,7 +40,7 @@ class Verify:
         from graphprune.verify import verify
 
         model, solution = made(state.model, "model"), made(state.solution, "solution")
-        demand_alike(model, made(state.cut, "cut"))
+        demand_alike(model, made(state.cut, "cut"), solution.shapes)
         verification = verify(
             model,
             made(state.cut, "cut"),

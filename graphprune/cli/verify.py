@@ -150,7 +150,7 @@ def _compare(
     state = run(chain, State(one))
     expected = replace(made(state.cut, "cut"), model=other)
     model, solution = made(state.model, "model"), made(state.solution, "solution")
-    differ = differences(model, made(state.cut, "cut"), other)
+    differ = differences(model, made(state.cut, "cut"), other, solution.shapes)
     if said := wrong(differ):
         raise Negative(
             f"'{b}' is not what the plan makes of '{a}': {said}",

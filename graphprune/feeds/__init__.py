@@ -11,7 +11,7 @@ from graphprune.feeds.flow import Reach, reaches
 from graphprune.feeds.inputs import Feeds, Sizes, fitted_sizes, inputs_of, is_dynamic
 from graphprune.feeds.plan import BUDGET, Feeding, LeftOut, at, carry_out, plan
 from graphprune.shape_text import said
-from graphprune.symbols.facts import facts
+from graphprune.symbols.facts import Facts, facts
 
 __all__ = [
     "BUDGET",
@@ -38,10 +38,21 @@ __all__ = [
 ]
 
 
-def planned(graph: gs.Graph, given: Mapping[str, Sizes] | None = None, *, least: int = 3) -> Feeding:
-    """Return what `plan` makes of `graph` and of what a user says of its sizes, symbols included."""
-    known = said(given)
-    return plan(graph, facts(graph, known), given=known, least=least)
+def planned(
+    graph: gs.Graph,
+    given: Mapping[str, Sizes] | None = None,
+    *,
+    least: int = 3,
+    known: Facts | None = None,
+) -> Feeding:
+    """Return what `plan` makes of `graph` and of what a user says of its sizes, symbols included.
+
+    `known` is what the graph says of its sizes whatever a user gives, where that was found out already.
+    """
+    told = said(given)
+    if known is None or told.symbols or told.shapes:
+        known = facts(graph, told)
+    return plan(graph, known, given=told, least=least)
 
 
 def shapes_to_try(graph: gs.Graph, given: Mapping[str, Sizes] | None = None) -> Iterator[dict[str, Sizes]]:

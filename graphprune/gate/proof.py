@@ -103,7 +103,7 @@ def by_plan(original: Model, candidate: Model, plan: Path, sizes: Mapping[str, S
         made(state.model, "model"),
         made(state.solution, "solution"),
     )
-    differ = differences(model, cut, candidate)
+    differ = differences(model, cut, candidate, solution.shapes)
     wrong = _explained(differ)
     try:
         found = verify(model, replace(cut, model=candidate), solution.shapes, sizes=sizes, seed=seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,9 @@ from graphprune.feeds import (
     redraw,
     styles,
 )
+from graphprune.feeds.search import Constraints, solved
 from graphprune.proof.slices import is_float
+from graphprune.symbols.facts import Facts
 
 _INSTEAD = 3
 """How many other sizes are tried in place of such that the model refuses."""
@@ -103,19 +106,37 @@ def guessed(feeds: Iterable[Feeds], graph: gs.Graph, sizes: Mapping[str, Sizes] 
     return Source(first, lambda _: (Sample(each) for each in rest))
 
 
-def belonging(graph: gs.Graph, sizes: Mapping[str, Sizes] | None, seed: int) -> Source:
+def belonging(
+    graph: gs.Graph, sizes: Mapping[str, Sizes] | None, seed: int, known: Facts | None = None
+) -> Source:
     """Return a source of inputs that belong together, as far as the graph tells what does.
+
+    `known` is what `feeds.planned` takes.
 
     Raises:
         Refused: no sizes were found that fit together, or what would be run takes too much memory.
     """
-    feeding = planned(graph, sizes)
+    feeding = planned(graph, sizes, known=known)
     samples = [Sample(draw(run, seed=seed + n), run) for n, run in enumerate(feeding.runs)]
     padded = [run for run in feeding.runs if len(styles(run)) > 1][:1]
     for run in padded:
         samples += [Sample(draw(run, style=style, seed=seed), run) for style in styles(run)[1:]]
     left = [f"{each.name}: {each.reason}" for each in feeding.left_out]
     return Source(tuple(samples), _alternatives(feeding, seed), (*left, *feeding.violations))
+
+
+def most(source: Source, known: Facts) -> Mapping[str, Sizes]:
+    """Return the sizes of tensors at the largest inputs of `source`, as far as what is `known` tells them."""
+    shapes = [{name: array.shape for name, array in sample.feeds.items()} for sample in source.samples]
+    there = max(shapes, key=lambda each: sum(map(prod, each.values())), default={})
+    constraints = Constraints(known, ())
+    equations = [
+        (size, number)
+        for name, shape in known.inputs.items()
+        for size, number in zip(shape, there.get(name, ()), strict=False)
+    ]
+    fitting = solved(constraints, equations, dict.fromkeys(constraints.free, 1))
+    return known.sizes(constraints.whole(fitting)) if fitting is not None else {}
 
 
 def _alternatives(feeding: Feeding, seed: int) -> Callable[[Sample], Iterator[Sample]]:

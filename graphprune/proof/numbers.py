@@ -98,29 +98,19 @@ class Seen:
 class _Set:
     """One set of inputs on its way through the stages; what is alive is kept by name.
 
-    `base` is the set whose inputs were drawn anew to get this one, where it is such; it is compared in stages
-    only. `now` says what the numbers that stood for open sizes are here; `lost` names tensors of which it
-    cannot be told at these sizes what stays.
+    `base` is the set whose inputs were drawn anew to get this one, where it is such; its outputs are not
+    compared once more from end to end. `now` says what the numbers that stood for open sizes are here; `lost`
+    names tensors of which it cannot be told at these sizes what stays.
     """
 
     number: int
     text: str
     twin: dict[str, Item]
-    sizes: dict[str, Item]
     own: dict[str, Item]
     now: Mapping[int, int]
     base: _Set | None = None
     lost: set[str] = field(default_factory=set[str])
     probes: list[_Probe] = field(default_factory=list["_Probe"])
-
-
-@dataclass(frozen=True)
-class _Rest:
-    """Outputs that are no tensors, the tensors in them, and what the smaller model has given already."""
-
-    names: Sequence[str]
-    arrays: Sequence[Array]
-    ready: Arrays
 
 
 @dataclass
@@ -129,6 +119,26 @@ class _Probe:
 
     name: str
     values: dict[str, Item]
+
+
+class _Opened:
+    """The sessions of a stage, each opened when it is first run, and closed with the stage."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._sessions: dict[str, Any] = {}
+
+    def run(self, key: str, whole: Whole, targets: Sequence[str], given: Mapping[str, Array]) -> list[Array]:
+        """Run the part of `whole` that makes `targets` of what is given; it is the same for a `key`."""
+        if key not in self._sessions:
+            kinds = {name: array.dtype for name, array in given.items()}
+            self._sessions[key] = self._stack.enter_context(session(whole.part(targets, kinds)))
+        return self.again(key, given)
+
+    def again(self, key: str, given: Mapping[str, Array]) -> list[Array]:
+        """Run an open session on other tensors."""
+        opened = self._sessions[key]
+        return run(opened, {each.name: given[each.name] for each in opened.get_inputs()})
 
 
 class Walk:
@@ -183,7 +193,7 @@ class Walk:
             for solved, size in zip(self.pair.sizes.get(name, ()), array.shape, strict=False)
             if solved != size
         }
-        begun = _Set(number, text, held, {}, {}, now)
+        begun = _Set(number, text, held, {}, now)
         for name, array in feeds.items():
             # Of what is given in the place of an operator that is not run, its rule says what stays.
             stays = self._stays(begun, name, array)
@@ -201,29 +211,30 @@ class Walk:
         if not targets and not rest:
             return
         with ExitStack() as stack:
-            opened: dict[str, Any] = {}
+            opened = _Opened(stack)
             for each in list(self._sets):
                 if not any(each is other for other in self._sets):
                     continue
                 given = {name: self._spool.get(item) for name, item in each.twin.items()}
-                if "twin" not in opened:
-                    kinds = {name: array.dtype for name, array in given.items()}
-                    opened["twin"] = stack.enter_context(session(pair.twin.part([*targets, *rest], kinds)))
                 try:
-                    results = _run(opened["twin"], given)
+                    results = opened.run("twin", pair.twin, [*targets, *rest], given)
                 except Refused as error:
                     self._drop(each, error)
                     continue
                 expected = dict(zip(targets, results, strict=False))
-                ready = self._judge(each, stage, expected, opened, stack)
+                kept = {name: self._stays(each, name, array) for name, array in expected.items()}
+                stays = {name: array for name, array in kept.items() if array is not None}
+                own, others = self._own(each, stays, expected, rest, opened)
+                self._judge(each, stage, stays, own, opened)
                 if each.base is None:
-                    others = _Rest(rest, results[len(targets) :], ready)
-                    self._end(each, stage, expected, others, opened, stack)
-                    self._probe(each, stage, read, given, expected, opened["twin"])
+                    self._outputs(each, expected, stays, own)
+                    for at, (a, b) in enumerate(zip(results[len(targets) :], others, strict=True)):
+                        self._whole(each, f"{rest[0]}[{at}]", a, b)
+                    self._probe(each, stage, read, given, expected, opened)
                     self._before = self._before if each.number else expected
                 else:
                     self._moved(each, self._before, expected)
-                self._carry(each, stage, expected)
+                self._carry(each, stage, expected, own)
             self._before = {}
 
     def _drop(self, each: _Set, error: Refused) -> None:
@@ -232,41 +243,52 @@ class Walk:
             self.refusals.append(error)
         self._sets = [other for other in self._sets if other is not each and other.base is not each]
 
-    def _judge(
-        self,
-        each: _Set,
-        stage: Stage,
-        expected: Arrays,
-        opened: dict[str, Any],
-        stack: ExitStack,
-    ) -> Arrays:
-        """Run a stage of the smaller model from the twin's tensors, and compare what it makes.
+    def _own(
+        self, each: _Set, stays: Arrays, expected: Arrays, rest: Sequence[str], opened: _Opened
+    ) -> tuple[Arrays, list[Array]]:
+        """Run a stage of the smaller model from its own tensors.
 
-        Returns what came out, where nothing was put in on the way.
+        Returns what is compared or carried, by its names there, and the tensors in the outputs `rest`.
         """
         pair = self.pair
-        kept = {name: self._stays(each, name, array) for name, array in expected.items()}
-        stays = {name: array for name, array in kept.items() if array is not None}
-        places = {name: pair.places[name] for name in stays}
-        inside = [n for n in places if n in pair.points or n in pair.flow.outputs or n in stage.alive]
-        inside = [n for n in inside if n not in pair.flow.random and n not in pair.flow.from_sizes]
-        sizes = [n for n in places if n in stage.alive and n in pair.flow.from_sizes]
-        asked = list(dict.fromkeys(places[name].name for name in (*inside, *sizes)))
-        found = self._right("small", asked, self._given(each, stays, inside), opened, stack)
-        named = dict(zip(asked, found, strict=True))
-        for name in sizes:
-            each.sizes[places[name].name] = self._spool.put(named[places[name].name])
-        self._compare(each, {n: (stays[n], named[places[n].name]) for n in inside})
-        alone = len(pair.stages) == 1 and not pair.points and not pair.flow.random
-        return named if alone else {}
+        names = [name for name in expected if name in pair.places or name in pair.flow.outputs]
+        drawn = {pair.places[name].name: stays[name] for name in stays if name in pair.flow.random}
+        targets = [n for n in dict.fromkeys(map(self._there, names)) if n not in drawn]
+        given = {name: self._spool.get(item) for name, item in each.own.items()} | drawn
+        results = self._right("own", [*targets, *map(self._there, rest)], given, opened)
+        return dict(zip(targets, results, strict=False)) | drawn, results[len(targets) :]
 
-    def _given(self, each: _Set, stays: Arrays, inside: Sequence[str]) -> Arrays:
+    def _judge(self, each: _Set, stage: Stage, stays: Arrays, own: Arrays, opened: _Opened) -> None:
+        """Compare what the smaller model makes in a stage with what stays of the twin's tensors.
+
+        Where what it makes of its own tensors is as close as what it would make of the twin's must be, that
+        says as much. Where it is not, it is run from the twin's tensors, and that is what counts: noise of
+        the stages in front is none of this one's.
+        """
+        pair = self.pair
+        inside = [n for n in stays if n in pair.points or n in pair.flow.outputs or n in stage.alive]
+        inside = [n for n in inside if n not in pair.flow.random and n not in pair.flow.from_sizes]
+        checks = self._checks(each, {n: (stays[n], own[pair.places[n].name]) for n in inside})
+        if checks is None or not all(check.passed for check in checks):
+            asked = list(dict.fromkeys(pair.places[name].name for name in inside))
+            found = self._right("small", asked, self._given(each, stays, own, inside), opened)
+            named = dict(zip(asked, found, strict=True))
+            for name in inside:
+                _same_kind(name, stays[name], named[pair.places[name].name])
+            checks = self._checks(each, {n: (stays[n], named[pair.places[n].name]) for n in inside}) or []
+        self._note(checks)
+        for name in inside:
+            self._units(name, stays[name])
+
+    def _given(self, each: _Set, stays: Arrays, own: Arrays, inside: Sequence[str]) -> Arrays:
         """Return what a stage of the smaller model starts from: the twin's tensors, and sizes of its own."""
         pair = self.pair
-        given = {name: self._spool.get(item) for name, item in each.sizes.items()}
+        given: Arrays = {}
         for name, item in each.twin.items():
             place = pair.places.get(name)
-            if place is not None and name not in pair.flow.from_sizes and place.name not in given:
+            if place is not None and name in pair.flow.from_sizes:
+                given[place.name] = self._spool.get(each.own[place.name])
+            elif place is not None and place.name not in given:
                 array = self._stays(each, name, self._spool.get(item))
                 if array is not None:
                     given[place.name] = array
@@ -275,27 +297,23 @@ class Walk:
                 given.setdefault(pair.places[name].name, array)
         return given
 
-    def _right(
-        self, key: str, targets: Sequence[str], given: Arrays, opened: dict[str, Any], stack: ExitStack
-    ) -> list[Array]:
+    def _right(self, key: str, targets: Sequence[str], given: Arrays, opened: _Opened) -> list[Array]:
         """Run the smaller model; that it cannot be run is an answer, not a refusal."""
         if not targets:
             return []
         try:
-            if key not in opened:
-                kinds = {name: array.dtype for name, array in given.items()}
-                opened[key] = stack.enter_context(session(self.pair.small.part(targets, kinds)))
-            return _run(opened[key], given)
+            return opened.run(key, self.pair.small, targets, given)
         except Refused as error:
             what = f"the original runs and the other does not: {error.what}"
             raise Negative(what, "please report this") from error
 
-    def _compare(self, each: _Set, pairs: Mapping[str, tuple[Array, Array]]) -> None:
-        """Compare the tensors of a stage slice by slice."""
+    def _checks(self, each: _Set, pairs: Mapping[str, tuple[Array, Array]]) -> list[Check] | None:
+        """Compare tensors slice by slice; None where two are not of one type and size."""
         pair = self.pair
-        worst: Check | None = None
+        found: list[Check] = []
         for name, (a, b) in pairs.items():
-            _same_kind(name, a, b)
+            if a.shape != b.shape or a.dtype != b.dtype:
+                return None
             limit = limit_of(a.dtype, pair.rtol)
             if pair.rtol is not None:
                 limit = max(limit_of(a.dtype, None), LOOSE * pair.rtol)
@@ -304,15 +322,15 @@ class Walk:
             reach = 1.0 if name in pair.flow.reach else 0.0
             apart = gap(a, b, limit, reach, steps=True)
             error = 0.0 if apart.largest <= pair.atol else apart.ratio * limit
-            check = Check(each.text, name, error, apart.largest, limit, True, inside=True)
-            self.seen.compared += 1
-            if not check.passed:
-                self.seen.checks.append(check)
-            elif worst is None or check.error / check.limit > worst.error / worst.limit:
-                worst = check
-            self._units(name, a)
-        if worst is not None:
-            self.seen.checks.append(worst)
+            found.append(Check(each.text, name, error, apart.largest, limit, True, inside=True))
+        return found
+
+    def _note(self, checks: Sequence[Check]) -> None:
+        """Keep the checks that failed, and the worst of those that passed."""
+        self.seen.compared += len(checks)
+        self.seen.checks += [check for check in checks if not check.passed]
+        passed = [check for check in checks if check.passed]
+        self.seen.checks += sorted(passed, key=lambda check: -check.error / check.limit)[:1]
 
     def _units(self, name: str, stays: Array) -> None:
         """Note which units that stay vary within a tensor."""
@@ -328,38 +346,11 @@ class Walk:
         known = self.seen.alive.get(name)
         self.seen.alive[name] = varied if known is None or known.shape != varied.shape else known | varied
 
-    def _end(
-        self,
-        each: _Set,
-        stage: Stage,
-        expected: Arrays,
-        rest: _Rest,
-        opened: dict[str, Any],
-        stack: ExitStack,
-    ) -> None:
-        """Run a stage of the smaller model from its own tensors, and compare outputs as a whole."""
-        pair = self.pair
-        alive = [pair.places[n].name for n in stage.alive if n in pair.places and n in expected]
-        names = {n: self._there(n) for n in expected if n in pair.flow.outputs}
-        targets = list(dict.fromkeys([*alive, *names.values()]))
-        given = {name: self._spool.get(item) for name, item in each.own.items()}
-        for name in pair.flow.random & expected.keys() & pair.places.keys():
-            array = self._stays(each, name, expected[name])
-            if array is not None:
-                given[pair.places[name].name] = array
-        asked = [*targets, *(self._there(name) for name in rest.names)]
-        results: list[Array] = []
-        if not rest.ready.keys() >= set(asked):
-            results = self._right("own", asked, given, opened, stack)
-        found = dict(zip(targets, results, strict=False)) if results else rest.ready
-        for name in alive:
-            each.own[name] = self._spool.put(found[name])
-        for name in names:
-            stays = self._stays(each, name, expected[name])
-            if name not in pair.flow.random:
-                self._whole(each, name, expected[name] if stays is None else stays, found[names[name]])
-        for number, (a, b) in enumerate(zip(rest.arrays, results[len(targets) :], strict=True)):
-            self._whole(each, f"{rest.names[0]}[{number}]", a, b)
+    def _outputs(self, each: _Set, expected: Arrays, stays: Arrays, own: Arrays) -> None:
+        """Compare the outputs that a stage makes as a whole, from end to end."""
+        for name in expected:
+            if name in self.pair.flow.outputs and name not in self.pair.flow.random:
+                self._whole(each, name, stays.get(name, expected[name]), own[self._there(name)])
 
     def _stays(self, each: _Set, name: str, array: Array) -> Array | None:
         """Return what stays of one of the twin's tensors; None where the smaller model has no such tensor."""
@@ -396,7 +387,7 @@ class Walk:
         self.seen.checks.append(Check(each.text, name, error, largest, limit, varied))
 
     def _probe(
-        self, each: _Set, stage: Stage, read: set[str], given: Arrays, expected: Arrays, opened: Any
+        self, each: _Set, stage: Stage, read: set[str], given: Arrays, expected: Arrays, opened: _Opened
     ) -> None:
         """Run the twin with some inputs drawn anew, and note what moves."""
         for probe in list(each.probes):
@@ -404,7 +395,7 @@ class Walk:
                 continue
             changed = {name: self._spool.get(item) for name, item in probe.values.items()}
             try:
-                results = _run(opened, given | changed)
+                results = opened.again("twin", given | changed)
             except Refused:
                 each.probes.remove(probe)
                 continue
@@ -451,26 +442,23 @@ class Walk:
         over = tuple(at for at in range(before.ndim) if at != self.pair.units[name])
         self._alive(name, np.asarray(np.any(before != after, axis=over)))
 
-    def _carry(self, each: _Set, stage: Stage, expected: Arrays) -> None:
+    def _carry(self, each: _Set, stage: Stage, expected: Arrays, own: Arrays) -> None:
         """Keep what is read behind the stage, and let go of the rest."""
         later = set(stage.alive)
+        for name in dict.fromkeys(self._there(n) for n in later & expected.keys() if n in self.pair.places):
+            if name in own:
+                each.own[name] = self._spool.put(own[name])
         for name, array in expected.items():
             if name in later:
                 each.twin[name] = self._spool.put(array)
         for name in [name for name in each.twin if name not in self._inputs and name not in later]:
             self._spool.free(each.twin.pop(name))
         here = {self.pair.places[name].name for name in later if name in self.pair.places}
-        for held in (each.sizes, each.own):
-            for name in [name for name in held if name not in self._inputs and name not in here]:
-                self._spool.free(held.pop(name))
+        for name in [name for name in each.own if name not in self._inputs and name not in here]:
+            self._spool.free(each.own.pop(name))
         for probe in each.probes:
             for name in [n for n in probe.values if n not in self._inputs and n not in later]:
                 self._spool.free(probe.values.pop(name))
-
-
-def _run(opened: Any, given: Mapping[str, Array]) -> list[Array]:
-    wanted = [each.name for each in opened.get_inputs()]
-    return run(opened, {name: given[name] for name in wanted})
 
 
 def _widened(feeds: Feeds, pair: Pair) -> Feeds:

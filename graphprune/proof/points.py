@@ -11,7 +11,6 @@ import onnx_graphsurgeon as gs
 from graphprune import elements
 from graphprune.ir import is_default_domain, subgraphs
 from graphprune.proof.parts import reads
-from graphprune.shapes import Shapes
 from graphprune.surgery import Trace
 from graphprune.weights import stored
 
@@ -42,6 +41,8 @@ RANDOM = frozenset(
     ["Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"]
 )
 """Operators whose results two sessions do not share."""
+AllSizes = Mapping[str, Sequence[int]]
+"""Sizes of tensors by name."""
 _BUDGET = 64 << 20
 _MOST_STAGES = 25
 _COMPARISONS = 8
@@ -209,22 +210,23 @@ def consumed(flow: Flow, traces: Sequence[Trace]) -> dict[str, int]:
     return found
 
 
-def stages(flow: Flow, shapes: Shapes, compared: Sequence[str], budget: int = _BUDGET) -> list[Stage]:
+def stages(flow: Flow, sizes: AllSizes, compared: Sequence[str], budget: int = _BUDGET) -> list[Stage]:
     """Return the nodes in stages, each within a budget of bytes as far as one node's weights are.
 
-    The budget is of weights and of tensors that are compared. A stage ends where least is alive.
+    The budget is of weights and of tensors that are compared, at the `sizes` that they are run at. A stage
+    ends where least is alive.
     """
     costs = [_weights(node) for node in flow.nodes]
     budget = max([budget, sum(costs) // _MOST_STAGES, *costs])
     wanted = set(compared)
     for position, node in enumerate(flow.nodes):
-        costs[position] += sum(_bytes(name, flow, shapes) for name in _named(node) if name in wanted)
+        costs[position] += sum(_bytes(name, flow, sizes) for name in _named(node) if name in wanted)
     ends: list[int] = []
     start, held = 0, 0
     last = _last_reads(flow)
     for position, cost in enumerate(costs):
         if held + cost > budget and position > start:
-            cut = _best(flow, shapes, last, range(start + (position - start + 1) // 2, position + 1))
+            cut = _best(flow, sizes, last, range(start + (position - start + 1) // 2, position + 1))
             if cut is not None and cut > start:
                 ends.append(cut)
                 start, held = cut, sum(costs[cut:position])
@@ -242,13 +244,13 @@ def _staged(flow: Flow, wanted: set[str], last: Mapping[str, int], ends: Sequenc
         start = stop
 
 
-def _best(flow: Flow, shapes: Shapes, last: Mapping[str, int], places: range) -> int | None:
+def _best(flow: Flow, sizes: AllSizes, last: Mapping[str, int], places: range) -> int | None:
     """Return the place where least is alive, of those where all that is alive is a tensor."""
     found: list[tuple[int, int]] = []
     for stop in places:
         alive = [name for name, at in flow.makers.items() if at < stop and last.get(name, -1) >= stop]
         if all(flow.is_tensor(name) for name in alive):
-            found.append((sum(_bytes(name, flow, shapes) for name in alive), -stop))
+            found.append((sum(_bytes(name, flow, sizes) for name in alive), -stop))
     return -min(found)[1] if found else None
 
 
@@ -309,9 +311,9 @@ def _weights(node: gs.Node) -> int:
     return sum(int(stored(tensor).nbytes) for tensor in tensors.values())
 
 
-def _bytes(name: str, flow: Flow, shapes: Shapes) -> int:
+def _bytes(name: str, flow: Flow, sizes: AllSizes) -> int:
     element = flow.types.get(name, 1)
-    return elements.stored_bytes(element, elements.count(shapes.sizes.get(name, ())))
+    return elements.stored_bytes(element, elements.count(sizes.get(name, ())))
 
 
 def _named(node: gs.Node) -> list[str]:

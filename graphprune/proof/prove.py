@@ -26,7 +26,7 @@ from graphprune.proof.inputs import Sample, Source
 from graphprune.proof.numbers import Pair, Redraw, Seen, Walk
 from graphprune.proof.parts import Whole
 from graphprune.proof.places import Place, places
-from graphprune.proof.points import Flow, Stage, consumed, fronts, points, stages
+from graphprune.proof.points import AllSizes, Flow, Stage, consumed, fronts, points, stages
 from graphprune.proof.slices import FLOOR, is_float
 from graphprune.proof.wide import widen
 from graphprune.shapes import Shapes
@@ -109,8 +109,12 @@ def cut_and_twin(
     atol: float,
     wide: bool,
     given: Mapping[str, Cuts] | None = None,
+    sizes: AllSizes | None = None,
 ) -> Pair:
-    """Return the twin and the cut to be compared in stages; `wide` computes in float32 what is in 16 bits."""
+    """Return the twin and the cut to be compared in stages; `wide` computes in float32 what is in 16 bits.
+
+    `sizes` are those of tensors at which they will be run, as far as they are known.
+    """
     graph = original.graph
     flow = Flow(graph, settled(graph, shapes.types))
     there = places(graph, cut, given or {})
@@ -121,7 +125,7 @@ def cut_and_twin(
     others = list(small.nodes)
     if wide:
         nodes, others = widen(nodes, names_of(masked)), widen(others, names_of(small))
-    found = stages(flow, shapes, inside)
+    found = stages(flow, {**shapes.sizes, **(sizes or {})}, inside)
     units = {name: dim for name, dim in consumed(flow, cut.traces).items() if name in inside}
     return Pair(
         Whole(replace(original, graph=masked), nodes),

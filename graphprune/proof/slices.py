@@ -17,8 +17,8 @@ FLOOR = 4e-6
 """What float32 itself explains, in relation to the root mean square of a tensor and to its range."""
 _STEPS = 1e-3
 """The share of integers of 8 bits that may be one step off: what was rounded stood at a boundary."""
-_BLOCK = 1 << 20
-"""Elements that are looked at in one go."""
+_BLOCK = 1 << 17
+"""Elements that are looked at in one go: what is made of them stays in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,86 @@ def gap(
     if centre is None:
         same = _both(expected, found)
         return NONE if bool(np.all(same)) else ALL
-    sums = _Sums(expected.shape, centre)
+    totals = np.zeros(4)
     largest = 0.0
+    for _, _, x, error, good in _errors(expected, found, centre):
+        if good is not None and not good.size:
+            return ALL
+        largest = max(largest, float(np.max(error, initial=0.0)), -float(np.min(error, initial=0.0)))
+        looked_at = x.size if good is None else np.count_nonzero(good)
+        totals += [looked_at, x.sum(), _dot(x), _dot(error)]
+    count, total, squares, errors = totals
+    if largest == 0 or count == 0:
+        return Gap(0.0, largest)
+    spread = np.sqrt(max(0.0, squares / count - (total / count) ** 2))
+    mean = total / count + centre
+    least = _floor(expected.dtype) * (np.sqrt(mean * mean + spread * spread) + reach)
+    with np.errstate(divide="ignore"):
+        worst = np.sqrt(errors / count) / max(limit * spread, least)
+        # No slice is off by more than the largest error.
+        if largest > least:
+            worst = max(worst, _worst(expected, found, centre, limit, spread, least))
+    return Gap(float(worst), largest)
+
+
+def _worst(
+    expected: NDArray[Any], found: NDArray[Any], centre: float, limit: float, spread: float, least: float
+) -> float:
+    """Return the error of the worst slice over what it may be, at least `least`."""
+    axes = [axis for axis, size in enumerate(expected.shape) if size > 1]
+    counts = {axis: np.zeros(expected.shape[axis]) for axis in axes}
+    sums = {axis: np.zeros((3, expected.shape[axis])) for axis in axes}
+    for start, along, x, error, good in _errors(expected, found, centre):
+        for axis in axes:
+            at = slice(start, start + x.shape[axis]) if axis == along else slice(None)
+            counts[axis][at] += x.size // x.shape[axis] if good is None else _along(good * 1.0, axis)
+        for row, part in enumerate((x, x * x, error * error)):
+            inner = part.sum(axis=-1, keepdims=True)
+            for axis in axes:
+                at = slice(start, start + x.shape[axis]) if axis == along else slice(None)
+                sums[axis][row, at] += _along(part if axis == x.ndim - 1 else inner, axis)
+    ratios: list[float] = []
+    for axis in axes:
+        n = np.maximum(counts[axis], 1.0)
+        total, squares, errors = sums[axis]
+        around = np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0.0))
+        around = np.where(n < 2, spread, around)
+        ratios.append(float(np.max(np.sqrt(errors / n) / np.maximum(limit * around, least))))
+    return max(ratios, default=0.0)
+
+
+def _dot(values: NDArray[Any]) -> float:
+    """Return the sum of squares, in this thread."""
+    flat = values.reshape(-1)
+    return float(np.einsum("i,i->", flat, flat))
+
+
+def _along(part: NDArray[Any], axis: int) -> NDArray[Any]:
+    """Return the sums of the slices along one axis."""
+    return np.asarray(part.sum(axis=tuple(at for at in range(part.ndim) if at != axis)))
+
+
+def _errors(
+    expected: NDArray[Any], found: NDArray[Any], centre: float
+) -> Iterator[tuple[int, int, NDArray[Any], NDArray[Any], NDArray[np.bool_] | None]]:
+    """Yield in pieces (see `_blocks`) values from the centre, errors, and what is compared; None for all.
+
+    What is not compared is zero in both. Where one is no number and the other is, nothing is compared.
+    """
     for start, axis, a, b in _blocks(expected, found):
-        x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
-        good = np.isfinite(x) & np.isfinite(y)
-        if not good.all():
-            if not np.all(good | _both(x, y)):
-                return ALL
-            x, y = np.where(good, x, centre), np.where(good, y, centre)
-        error = y - x
-        largest = max(largest, float(np.max(np.abs(error), initial=0.0)))
-        sums.add(start, axis, x - centre, error, good)
-    return Gap(sums.worst(limit, reach, _floor(expected.dtype), largest), largest)
+        x = np.array(a, np.float64, order="C")
+        error = np.array(b, np.float64, order="C")
+        with np.errstate(invalid="ignore"):
+            error -= x
+        x -= centre
+        good: NDArray[np.bool_] | None = None
+        if not np.isfinite(_dot(error)):
+            good = np.asarray(np.isfinite(x) & np.isfinite(np.asarray(b, np.float64)))
+            if not np.all(good | _both(np.asarray(a, np.float64), np.asarray(b, np.float64))):
+                good = np.zeros(0, np.bool_)
+            else:
+                x, error = np.where(good, x, 0.0), np.where(good, error, 0.0)
+        yield start, axis, x, error, good
 
 
 def is_float(array: NDArray[Any]) -> bool:
@@ -105,47 +172,6 @@ def moved(before: NDArray[Any], after: NDArray[Any]) -> bool:
         if bool(np.any(change > 1e-5 * size)):
             return True
     return False
-
-
-class _Sums:
-    """Sums over the slices along every axis: how many, values (from the centre), their squares, errors'."""
-
-    def __init__(self, shape: tuple[int, ...], centre: float) -> None:
-        self.shape, self.centre = shape, centre
-        self.axes = [axis for axis, size in enumerate(shape) if size > 1]
-        self.of = {axis: np.zeros((4, shape[axis])) for axis in self.axes}
-        self.whole = np.zeros(4)
-
-    def add(
-        self, start: int, along: int, x: NDArray[Any], error: NDArray[Any], good: NDArray[np.bool_]
-    ) -> None:
-        """Add a block that begins at position `start` of axis `along`."""
-        parts = (np.asarray(good, np.float64), x, x * x, error * error)
-        self.whole += [float(part.sum()) for part in parts]
-        for axis in self.axes:
-            over = tuple(at for at in range(x.ndim) if at != axis)
-            at = start if axis == along else 0
-            for row, part in enumerate(parts):
-                self.of[axis][row, at : at + x.shape[axis]] += part.sum(axis=over)
-
-    def worst(self, limit: float, reach: float, floor: float, largest: float) -> float:
-        """Return the worst slice's error over what it may be."""
-        count, total, squares, errors = self.whole
-        if largest == 0 or count == 0:
-            return 0.0
-        spread = np.sqrt(max(0.0, squares / count - (total / count) ** 2))
-        mean = total / count + self.centre
-        least = floor * (np.sqrt(mean * mean + spread * spread) + reach)
-        with np.errstate(divide="ignore"):
-            found = [np.sqrt(errors / count) / max(limit * spread, least)]
-            # No slice is off by more than the largest error.
-            for axis in self.axes if largest > least else ():
-                n, sums, squares_, errors_ = self.of[axis]
-                n = np.maximum(n, 1.0)
-                around = np.sqrt(np.maximum(squares_ / n - (sums / n) ** 2, 0.0))
-                around = np.where(n < 2, spread, around)
-                found.append(np.max(np.sqrt(errors_ / n) / np.maximum(limit * around, least)))
-        return float(max(found))
 
 
 def _integers(expected: NDArray[Any], found: NDArray[Any], steps: bool) -> Gap:

@@ -17,7 +17,8 @@ from graphprune.evaluate import LIMIT
 from graphprune.ir import is_default_domain, label, shape_of, subgraphs
 from graphprune.proof.content import small
 from graphprune.rules import domain_of
-from graphprune.shapes import Shapes, infer
+from graphprune.shapes import Shapes
+from graphprune.solve import sized
 
 
 class View:
@@ -25,12 +26,19 @@ class View:
 
     `passes` tells, by identity of a node, the operand whose value a node hands on; Identity hands on its own.
     `beside` is another view of a graph with the same inputs: open sizes stand for the same numbers there.
+    `known` are the sizes of the graph where they were found out already.
     """
 
     def __init__(
-        self, graph: gs.Graph, passes: Mapping[int, int] | None = None, beside: View | None = None
+        self,
+        graph: gs.Graph,
+        passes: Mapping[int, int] | None = None,
+        beside: View | None = None,
+        known: Shapes | None = None,
     ) -> None:
         self.graph, self.passes, self.beside = graph, passes or {}, beside
+        self._known = known
+        self._has_bodies = False
         self.inside: set[int] = set()
         self.makers: dict[int, tuple[gs.Node, int]] = {}
         self.inputs = {id(tensor): tensor.name for tensor in graph.inputs}
@@ -40,6 +48,7 @@ class View:
         self._values: dict[int, NDArray[Any] | None] = {}
         for each in (graph, *graph.subgraphs(recursive=True)):
             if each is not graph:
+                self._has_bodies = True
                 self._formal.update((id(tensor), f"input {i}") for i, tensor in enumerate(each.inputs))
                 self.inside.update(id(tensor) for node in each.nodes for tensor in node.outputs)
             for node in each.nodes:
@@ -97,21 +106,23 @@ class View:
             if isinstance(origin, gs.Constant):
                 self._values[id(origin)] = small(origin, LIMIT)
             else:
-                self._values[id(origin)] = (
-                    self.shapes.values.get(origin.name) if self._is_known(origin) else None
-                )
+                # What depends on more than constants and sizes has no value; most graphs need no more.
+                known = (self._has_bodies or self.is_computed(origin)) and self._is_known(origin)
+                self._values[id(origin)] = self.shapes.values.get(origin.name) if known else None
         return self._values[id(origin)]
 
     @cached_property
     def shapes(self) -> Shapes:
         """Sizes and small values of the graph and its bodies."""
+        if self._known is not None:
+            return self._known
         given = {} if self.beside is None else self.beside.shapes.sizes
-        return infer(self.graph, {t.name: given[t.name] for t in self.graph.inputs if t.name in given})
+        return sized(self.graph, {t.name: given[t.name] for t in self.graph.inputs if t.name in given})
 
     def _is_known(self, tensor: gs.Tensor) -> bool:
         """Whether the name of a tensor tells which one it is."""
         inside = id(tensor) in self.inside or id(tensor) in self._formal
-        return bool(tensor.name) and (self.shapes.named_apart or not inside)
+        return bool(tensor.name) and (not inside or self.shapes.named_apart)
 
     def sizes(self, tensor: gs.Tensor) -> tuple[int, ...] | None:
         """Return the sizes of a tensor where they are known and do not depend on data."""

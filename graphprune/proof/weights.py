@@ -38,13 +38,16 @@ from graphprune.proof.structure import (
 )
 from graphprune.proof.view import View
 from graphprune.rules import domain_of, row
+from graphprune.shapes import Shapes
 from graphprune.surgery import Trace
 
 _CHAIN = ("Div", "Mul", "Add")
 _NOTHING = Trace({}, {}, (), False, {})
 
 
-def differences(original: Model, cut: Cut, written: Model) -> tuple[Difference, ...]:
+def differences(
+    original: Model, cut: Cut, written: Model, shapes: Shapes | None = None
+) -> tuple[Difference, ...]:
     """Return where `written` is not `original` cut as `cut` says: by place, whatever things are called.
 
     Weights and attributes are compared with the original's by the traces, and the graph with that of the
@@ -54,16 +57,19 @@ def differences(original: Model, cut: Cut, written: Model) -> tuple[Difference, 
         original: the model that was cut.
         cut: the result, with what was cut at each node.
         written: the model that was written, as it was read again.
+        shapes: the original's concrete sizes, as `Solution.shapes` has them; inferred where not given.
     """
-    found, known = _with_original(original, cut, written)
+    found, known = _with_original(original, cut, written, shapes)
     have = {(each.node, each.place) for each in found}
     further = compared(cut.model.graph, written.graph, known)
     return (*found, *(each for each in further if (each.node, each.place) not in have))
 
 
-def of_original(original: Model, cut: Cut, written: Model) -> tuple[Difference, ...]:
+def of_original(
+    original: Model, cut: Cut, written: Model, shapes: Shapes | None = None
+) -> tuple[Difference, ...]:
     """Return where `written` is not what the traces of `cut` take from `original`; see `differences`."""
-    return _with_original(original, cut, written)[0]
+    return _with_original(original, cut, written, shapes)[0]
 
 
 def of_cut(cut: Cut, written: Model) -> tuple[Difference, ...]:
@@ -71,25 +77,27 @@ def of_cut(cut: Cut, written: Model) -> tuple[Difference, ...]:
     return compared(cut.model.graph, written.graph)
 
 
-def demand_alike(original: Model, cut: Cut) -> None:
+def demand_alike(original: Model, cut: Cut, shapes: Shapes | None = None) -> None:
     """Check that the cut holds what its traces take from the original, and is wired like it.
+
+    `shapes` are the original's, as `differences` takes them.
 
     Raises:
         Negative: naming the first weight, attribute or wire that is not.
     """
-    if said := wrong(of_original(original, cut, cut.model)):
+    if said := wrong(of_original(original, cut, cut.model, shapes)):
         raise Negative(f"the cut is not what its plan says: {said}", "please report this with the model")
 
 
 def _with_original(
-    original: Model, cut: Cut, written: Model
+    original: Model, cut: Cut, written: Model, shapes: Shapes | None
 ) -> tuple[tuple[Difference, ...], Collection[int]]:
     passes = {
         id(node): next(slot for slot in range(len(node.inputs)) if slot not in trace.removed)
         for node, trace in zip(original.graph.nodes, cut.traces, strict=True)
         if trace.removed
     }
-    left = View(original.graph, passes)
+    left = View(original.graph, passes, known=shapes)
     judge = _Traced(cut.traces, left, View(written.graph, beside=left))
     return Walker(judge.left, judge.right, judge).run(), judge.known
 
