@@ -239,18 +239,25 @@ def _ranked(
 def rounded(group: Group, stay: int, choice: Choice) -> int:
     """Return the number of units, not below `stay`, whose positions are a multiple of `round_to`.
 
-    That holds for every weight that is multiplied; a table that is looked up may have any size.
+    That holds for every weight that is multiplied; a table that is looked up may have any size. Positions are
+    those that a kernel sees: the weight of a grouped convolution stores the channels of one group, and the
+    kernel reads or writes those of all.
     """
     if choice.round_to == 1:
         return stay
     multiplied = [p for p in group.places if p.role in ("in", "out") and p.node.op != "Gather"]
-    wide = {int(np.sum(place.units == 0)) for place in multiplied} or {1}
+    wide = {int(np.sum(place.units == 0)) * _groups(place) for place in multiplied} or {1}
     multiple = choice.round_to
     if isinstance(multiple, str):
         multiple = _full(multiplied) if multiple == "auto" else _fine(group.size * max(wide))
     while stay < group.size and any((stay * positions) % multiple for positions in wide):
         stay += 1
     return stay
+
+
+def _groups(place: Place) -> int:
+    """Return how many groups share the positions along a dimension of a weight."""
+    return int(place.node.attrs.get("group", 1)) if "Conv" in place.node.op and place.dim == 1 else 1
 
 
 def _full(multiplied: Sequence[Place]) -> int:

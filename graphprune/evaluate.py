@@ -149,6 +149,10 @@ _TABLE: dict[str, Callable[[Sequence[Array | None], dict[str, Any]], Array]] = {
     "Unsqueeze": _unsqueeze,
     "Where": _numpy(np.where),
 }
+_MOVES = frozenset(["Concat", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"])
+_ROUNDS = frozenset(["Add", "Div", "Mul", "Neg", "Sqrt", "Sub"])
+EXACT = _MOVES | _ROUNDS
+"""Operators whose results are the same in numpy and in ONNX Runtime, to the bit."""
 _REFERENCE = frozenset(
     [
         "Abs",
@@ -181,6 +185,26 @@ _REFERENCE = frozenset(
         "Exp",
     ]
 )
+
+
+def _is_narrow(array: Array) -> bool:
+    return array.dtype.kind != "f" or array.dtype.itemsize < 4
+
+
+def exactly(node: gs.Node, arrays: Sequence[Array | None]) -> Array | None:
+    """Return the result of `node` where numpy's is that of ONNX Runtime to the bit; None elsewhere.
+
+    That is what moves numbers around, and one correctly rounded operation on each. Arrays may have any size.
+    """
+    moves, rounds = node.op in _MOVES, node.op in _ROUNDS
+    known = [array for array in arrays if array is not None]
+    if not (moves or rounds) or (rounds and any(_is_narrow(array) for array in known)):
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            return np.asarray(_TABLE[node.op](arrays, node.attrs))
+    except (ValueError, IndexError, TypeError, OverflowError, KeyError):
+        return None
 
 
 def evaluate(node: gs.Node, arrays: Sequence[Array | None], opset: int) -> list[Array] | None:

@@ -20,10 +20,10 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from graphprune import elements
+from graphprune import elements, evaluate
 from graphprune.duplicate import fresh_name, names_of
 from graphprune.errors import Refused
-from graphprune.ir import element_type, is_default_domain, subgraphs
+from graphprune.ir import element_type, is_default_domain, read, subgraphs
 from graphprune.model import Model
 from graphprune.rewire import set_output, sweep
 from graphprune.shapes import Shapes, infer
@@ -268,10 +268,12 @@ def _values(
     rest: list[gs.Tensor] = []
     for tensor in (tensor for part in parts for tensor in part):
         value = found.shapes.values.get(tensor.name)
-        if value is not None and value.dtype.kind in "iub":
-            known[tensor.name] = np.array(value)
-        else:
+        if value is None or value.dtype.kind not in "iub":
+            value = _simple(found.behind([tensor]), tensor)
+        if value is None:
             rest.append(tensor)
+        else:
+            known[tensor.name] = np.array(value)
     if not rest:
         return known
     names = [tensor.name for tensor in rest]
@@ -284,3 +286,17 @@ def _values(
         alone = [_values(model, found, [part]) for part in parts]
         return {name: value for each in alone for name, value in each.items()}
     return known | dict(zip(names, (np.array(each) for each in made), strict=True))
+
+
+def _simple(nodes: Sequence[gs.Node], tensor: gs.Tensor) -> NDArray[Any] | None:
+    """Return the value of `tensor` where numpy computes it like ONNX Runtime, whose start takes seconds."""
+    held: dict[int, NDArray[Any]] = {}
+    if not all(node.op in evaluate.EXACT for node in nodes):
+        return None
+    for node in nodes:
+        arrays = [read(each) if isinstance(each, gs.Constant) else held.get(id(each)) for each in node.inputs]
+        value = evaluate.exactly(node, arrays)
+        if value is None:
+            return None
+        held[id(node.outputs[0])] = value
+    return held[id(tensor)]

@@ -36,6 +36,25 @@ def test_widths_worth_timing_leave_four_of_a_narrow_group(size: int, step: int) 
     assert widths(solution, "fine")[size] == expected
 
 
+GROUPED = """g (float[1, 3, 8, 8] x) => (float[1, 4, 8, 8] y)
+<float[64, 3, 1, 1] w0, WEIGHT w1, float[4, 64, 1, 1] w2>
+{ a = Conv (x, w0) r = Relu (a) b = OPERATOR <group = 8> (r, w1) s = Relu (b) y = Conv (s, w2) }"""
+
+
+@pytest.mark.parametrize(
+    ("operator", "weight"), [("Conv", "float[64, 8, 1, 1]"), ("ConvTranspose", "float[64, 8, 1, 1]")]
+)
+def test_channels_of_a_grouped_convolution_are_counted_over_all_groups(operator: str, weight: str) -> None:
+    """A unit is a channel in each of eight groups, so any number of them makes a multiple of eight."""
+    _, solution = prepared(GROUPED.replace("OPERATOR", operator).replace("WEIGHT", weight))
+    choice = Choice(round_to=8)
+    within = [group for group in candidates(solution, choice) if group.size == 8]
+    assert len(within) == 2, "what goes in and what comes out"
+    assert all(rounded(group, stay, choice) == stay for group in within for stay in range(1, 9))
+    coarse = Choice(round_to=16)
+    assert [rounded(within[0], stay, coarse) for stay in (1, 2, 3)] == [2, 2, 4]
+
+
 def test_a_narrow_group_stays_whole_where_tiles_must_be_full() -> None:
     _, solution = prepared(TEXT.replace("96", "24"))
     assert widths(solution, "auto")[24] == [16, 24]
