@@ -13,7 +13,7 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
 from graphprune.errors import Usage
-from graphprune.groups import KINDS, Group, Place
+from graphprune.groups import KINDS, USUAL, Group, Place
 from graphprune.kernels import name_of, runnable
 from graphprune.layers import Layer, layers
 from graphprune.plan import Plan
@@ -39,7 +39,7 @@ class Choice:
             groups of the same structure (isomorphic pruning, Fang et al. 2024), or by what their loss does
             to the outputs (sensitivity; needs a target and measurements). auto is sensitivity where there
             are both, local elsewhere.
-        only: the kinds of units that may go; layers go only where they are named.
+        only: the kinds of units that may go; experts, tokens and layers go only where they are named.
         ignore: globs of groups, constants, or operators whose units are left alone.
         ratio_for: ratios of their own for groups that match a glob; the last match counts.
         max_ratio: no group loses a larger share.
@@ -52,7 +52,7 @@ class Choice:
     ratio: float = 0.5
     target: str = ""
     scope: Scope = "auto"
-    only: tuple[str, ...] = KINDS
+    only: tuple[str, ...] = USUAL
     ignore: tuple[str, ...] = ()
     ratio_for: Mapping[str, float] = field(default_factory=dict[str, float])
     max_ratio: float = 1.0

@@ -10,7 +10,7 @@ import onnx_graphsurgeon as gs
 
 from graphprune.axes import Axis, leaves
 from graphprune.groups import Group, Kind, Place, Role
-from graphprune.notation import names
+from graphprune.kinds import kinds
 from graphprune.positions import terms
 from graphprune.solution import Applied
 
@@ -37,7 +37,7 @@ def groups(applied: Sequence[Applied], pins: Marks, mixed: Marks, bare: bool = F
         bare: whether constants of every type have groups.
     """
     reasons, mixers = _first_mark(pins), _first_mark(mixed)
-    roles = _attention_roles(applied)
+    roles = kinds(applied)
     convolved = _leaves_of_filters(applied)
     found = _leaves_of_constants(applied, bare)
     called = _names(sorted(found.order, key=lambda key: key in reasons), found.places)
@@ -108,33 +108,6 @@ def _role(applied: Applied, slot: int, dim: int, rank: int) -> Role:
     if rank == 1 or sum(size > 1 for size in sizes) == 1:
         return "vector"
     return "out"
-
-
-def _attention_roles(applied: Sequence[Applied]) -> dict[int, Kind]:
-    """Tell heads and head dims: the batch and the inner axes of products of two activations."""
-    roles: dict[int, Kind] = {}
-    for item in applied:
-        for axis, kind in _roles_at(item):
-            for part in leaves(axis):
-                roles.setdefault(id(part), kind)
-    return roles
-
-
-def _roles_at(item: Applied) -> list[tuple[Axis, Kind]]:
-    bound, op = item.bound, item.site.node.op
-    if bound is None or item.row is None or item.rule is None:
-        return []
-    if item.row.roles:
-        return [(bound.names[name], kind) for name, kind in item.row.roles.items() if name in bound.names]
-    if op not in ("MatMul", "Einsum", "FusedMatMul") or any(item.site.fixed[:2]):
-        return []
-    consumed = {name for name, _, _ in bound.consumed}
-    operands = [{item.name for item in names(operand)} for operand in item.rule.inputs]
-    found: list[tuple[Axis, Kind]] = [(axis, "heads") for axis in bound.rest.get("...", [])]
-    for name, axis in bound.names.items():
-        batch = all(name in operand for operand in operands) and name not in consumed
-        found.append((axis, "heads" if batch else "head-dims"))
-    return found
 
 
 def _leaves_of_filters(applied: Sequence[Applied]) -> set[int]:

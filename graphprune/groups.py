@@ -11,8 +11,10 @@ import onnx_graphsurgeon as gs
 from graphprune.axes import Axis
 from graphprune.positions import Index, units
 
-Kind = Literal["channels", "neurons", "heads", "head-dims", "width"]
-KINDS: tuple[Kind, ...] = ("channels", "neurons", "heads", "head-dims", "width")
+Kind = Literal["channels", "neurons", "heads", "head-dims", "width", "experts", "tokens"]
+KINDS: tuple[Kind, ...] = ("channels", "neurons", "heads", "head-dims", "width", "experts", "tokens")
+USUAL: tuple[Kind, ...] = ("channels", "neurons", "heads", "head-dims", "width")
+"""The kinds whose units go unless others are asked for."""
 Role = Literal["out", "in", "vector", "other"]
 
 

@@ -26,7 +26,7 @@ class Probe:
 
     only: tuple[Kind, ...] = field(
         default=("channels", "neurons", "heads", "head-dims", "width"),
-        metadata={"help": "kinds of units that may go (default: all but layers)"},
+        metadata={"help": "kinds of units that may go (default: all but experts, tokens, layers)"},
     )
     ignore: tuple[str, ...] = field(
         default=(), metadata={"help": "leave groups, operators or constants alone that match a glob"}

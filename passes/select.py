@@ -12,7 +12,7 @@ from graphprune.state import State, made
 if TYPE_CHECKING:
     from graphprune.choice import Choice
 
-Kind = Literal["channels", "neurons", "heads", "head-dims", "width", "layers"]
+Kind = Literal["channels", "neurons", "heads", "head-dims", "width", "experts", "tokens", "layers"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Select:
     )
     only: tuple[Kind, ...] = field(
         default=("channels", "neurons", "heads", "head-dims", "width"),
-        metadata={"help": "kinds of units that may go (default: all but layers)"},
+        metadata={"help": "kinds of units that may go (default: all but experts, tokens, layers)"},
     )
     ignore: tuple[str, ...] = field(
         default=(), metadata={"help": "leave groups, operators or constants alone that match a glob"}

@@ -27,7 +27,7 @@ class Tabulate:
     shape: tuple[str, ...] = field(default=(), metadata={"help": "shapes of inputs, as x:1x3x224x224"})
     only: tuple[Kind, ...] = field(
         default=("channels", "neurons", "heads", "head-dims", "width"),
-        metadata={"help": "kinds of units that may go (default: all but layers)"},
+        metadata={"help": "kinds of units that may go (default: all but experts, tokens, layers)"},
     )
     ignore: tuple[str, ...] = field(
         default=(), metadata={"help": "leave groups, operators or constants alone that match a glob"}

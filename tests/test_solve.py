@@ -43,7 +43,7 @@ GROUPS = {
     "mlp": "neurons 16, neurons 10",
     "glu-split": "neurons 8",
     "glu-two-linears": "neurons 10",
-    "mixture-of-experts": "width 5 mixed, neurons 8",
+    "mixture-of-experts": "experts 5 mixed, neurons 8",
     "tied-embeddings": "neurons 12, neurons 16",
     "layers-that-share-weights": "neurons 8, neurons 16",
     "three-that-share-a-bias": "channels 8, channels 8, channels 8",
