@@ -202,8 +202,14 @@ def test_rounding_counts_positions_in_every_product_that_a_group_enters(name: st
     assert plan.keep
     for node in cut(model, solution, plan).model.graph.nodes:
         if node.op in ("MatMul", "Conv", "Gemm", "LSTM") and isinstance(node.inputs[1], gs.Constant):
-            sizes = node.inputs[1].shape
-            changed = [new for old, new in zip(before[node.inputs[1].name], sizes, strict=True) if old != new]
+            sizes = list(node.inputs[1].shape)
+            # A kernel reads the channels of all groups, and the weight has those of one.
+            groups = node.attrs.get("group", 1)
+            changed = [
+                new * (groups if dim == 1 else 1)
+                for dim, (old, new) in enumerate(zip(before[node.inputs[1].name], sizes, strict=True))
+                if old != new
+            ]
             assert all(size % round_to == 0 for size in changed), (node.name, sizes)
 
 
