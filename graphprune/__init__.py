@@ -93,5 +93,6 @@ class _Package(ModuleType):
 
 sys.modules[__name__].__class__ = _Package
 
-# Nothing leaves the machine: ONNX Runtime reads this when it is imported, wherever that is.
+# Nothing leaves the machine: ONNX Runtime reads this when it is imported, wherever that is, and never again.
+telemetry_off = "onnxruntime" not in sys.modules or os.environ.get("ORT_DISABLE_TELEMETRY") == "1"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

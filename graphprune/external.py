@@ -18,10 +18,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from onnx import TensorProto
+from onnx import GraphProto, TensorProto
 
 from graphprune import elements
 from graphprune.errors import Refused
+from graphprune.order import bodies
 
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 _BLOCK = 4 << 20
@@ -112,6 +113,17 @@ class Folder:
         """Return the folder of the model file `model`."""
         target = model.resolve()
         return Folder(model.parent, target.parent if model.is_symlink() else None)
+
+
+def locations(graph: GraphProto) -> set[str]:
+    """Return the files that tensors of `graph` and of the bodies in it are said to lie in."""
+    attributes = [each for node in graph.node for each in node.attribute]
+    tensors = [*graph.initializer, *(t for each in attributes for t in (each.t, *each.tensors))]
+    found = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
+    for node in graph.node:
+        for body in bodies(node):
+            found |= locations(body)
+    return found
 
 
 def locate(tensor: TensorProto, folder: Folder | None) -> Stretch:

@@ -22,7 +22,8 @@ from onnx_graphsurgeon.logger import G_LOGGER
 from graphprune import parcels
 from graphprune.errors import Environment, GraphpruneError, Refused, Usage
 from graphprune.exports import export_model
-from graphprune.external import File, Folder, Stretch, mark
+from graphprune.external import File, Folder, Stretch, locations, mark
+from graphprune.files import is_one_file
 from graphprune.functions import inline
 from graphprune.imports import Source, import_model
 from graphprune.intake import WEIGHTS_ALONE, check_operators, check_text, check_versions, raised
@@ -69,6 +70,15 @@ def load(path: Path | str) -> Model:
     return _model(proto, Folder.of(path), path, places)
 
 
+def data_files(path: Path) -> tuple[Path, ...]:
+    """Return the files of external data that the model in a file names; none where it is no model."""
+    try:
+        proto, _ = _parse(path)
+    except GraphpruneError:
+        return ()
+    return tuple(path.parent / name for name in sorted(locations(proto.graph)))
+
+
 def from_proto(proto: ModelProto, base: Path | None = None) -> Model:
     """Return `proto` as a model. The weights are read from `proto` when they are used, so leave it as it is.
 
@@ -91,26 +101,40 @@ def outline(model: Model) -> ModelProto:
 
 
 def save(
-    model: Model, path: Path | str, *, force: bool = False, check: Callable[[Path], None] | None = None
+    model: Model,
+    path: Path | str,
+    *,
+    force: bool = False,
+    in_place: bool = False,
+    check: Callable[[Path], None] | None = None,
 ) -> None:
     """Write the model to `path`, whole or not at all.
 
     What was written is read again before it gets its place: every node and every weight must be there.
 
     Where the source keeps its weights in external data, or where they take more than 1.9 GB, they go to
-    `path` + `.data`. The same model gives the same bytes. A model may be written over itself with
-    `force`; weights of the model in memory can then no longer be read.
+    `path` + `.<their hash>.data`, and the model is the one commit (`graphprune.files`). The same model gives
+    the same bytes.
 
     Args:
         model: the model.
         path: where to.
-        force: whether files that exist are written over.
+        force: whether a file that exists is written over, unless it is the one that the model was read from.
+        in_place: whether that one is, too; weights that lay in it can then no longer be read.
         check: looks at the file before it gets its place, and raises where it is not as it should be.
 
     Raises:
-        Usage: the folder does not exist, or a file does and `force` is not set.
+        Usage: the folder does not exist, or a file does and `force` is not set, or the model was read from
+            that, or its weights lie there.
         Environment: the disk is full, or may not be written to, or gives back something else.
     """
+    path = Path(path)
+    own = model.path is not None and is_one_file(path, model.path)
+    if own and force and not in_place:
+        raise Usage(f"'{path}' is the model that was read", "choose another name, or say in_place")
+    base = model.base or path.parent
+    if any(is_one_file(path, base / name) for name in locations(model.source.graph)):
+        raise Usage(f"'{path}' holds weights of the model that was read", "choose another name")
 
     def is_the_same(written: Path) -> None:
         from graphprune.proof.structure import compared, wrong
@@ -126,7 +150,7 @@ def save(
             raise Environment(f"'{path}': what was written is not what is read: {what}", "check the disk")
 
     checks = (is_the_same,) if check is None else (is_the_same, check)
-    write(model.graph, model.source, Path(path), force=force, checks=checks)
+    write(model.graph, model.source, path, force=force or (own and in_place), checks=checks)
 
 
 def _model(

@@ -57,6 +57,8 @@ class Inline:
 
     def __init__(self) -> None:
         self._packed: list[Parcel] = []
+        self.end = 0
+        """The bytes that go to a file beside the model."""
 
     def pack(self, constant: gs.Constant, outermost: bool) -> TensorProto:
         """Return the tensor of `constant`: without its data where it is to be streamed."""
@@ -77,7 +79,6 @@ class External(Inline):
     def __init__(self, location: str) -> None:
         super().__init__()
         self.location = location
-        self.end = 0
         self._laid: list[tuple[int, Parcel]] = []
 
     def pack(self, constant: gs.Constant, outermost: bool) -> TensorProto:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from graphprune.errors import Environment, Usage
+from graphprune.errors import Usage
 from graphprune.plan import Plan
-from graphprune.text_file import LARGEST, bounded
+from graphprune.text_file import LARGEST, bounded, write_text
 
 
 def read_plan(path: str | Path) -> Plan:
@@ -26,12 +25,4 @@ def read_plan(path: str | Path) -> Plan:
 
 def write_plan(plan: Plan, path: str | Path) -> None:
     """Write `plan` to `path`, whole or not at all."""
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        partial.write_text(plan.to_json(), encoding="utf-8")
-        partial.replace(target)
-    except OSError as error:
-        raise Environment(f"plan {path} cannot be written: {error.strerror}", "write it elsewhere") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    write_text(plan.to_json(), Path(path))

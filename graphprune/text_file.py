@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from graphprune.errors import Environment, Refused, Usage
+from graphprune.files import write
 
 LARGEST = 1 << 28
 """Bytes; a result that takes more is none."""
@@ -14,14 +15,10 @@ LARGEST = 1 << 28
 
 def write_text(text: str, path: Path) -> None:
     """Write `text` to `path`, whole or not at all; raises `Environment` where it cannot be written."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        write(path, text.encode())
     except OSError as error:
         raise Environment(f"{path} cannot be written: {error.strerror}", "write it elsewhere") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def bounded(path: Path | str, largest: int) -> bytes:

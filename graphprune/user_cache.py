@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-import tempfile
-import time
 from contextlib import suppress
 from pathlib import Path
 
 from graphprune.errors import Environment
+from graphprune.files import write
 
-_DAY = 24 * 3600
+_SEAL = hashlib.sha256().digest_size
+
+
+class ForeignCache(Environment):
+    """The user's cache belongs to another user."""
 
 
 def cache_folder(name: str) -> Path:
@@ -23,18 +27,19 @@ def private_folder(name: str) -> Path:
     """Make a folder of the user's cache that nobody else can read or write, and return its path.
 
     Raises:
-        Environment: it belongs to somebody else.
+        ForeignCache: it belongs to somebody else.
         OSError: it cannot be made.
     """
     folder = cache_folder(name)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.stat()
-    if hasattr(os, "getuid") and found.st_uid != os.getuid():
-        raise Environment(
-            f"the cache {folder} belongs to another user", "set XDG_CACHE_HOME to a folder of yours"
-        )
-    if found.st_mode & 0o077:
-        folder.chmod(0o700)
+    for each in (folder.parent, folder):
+        found = each.stat()
+        if hasattr(os, "getuid") and found.st_uid != os.getuid():
+            raise ForeignCache(
+                f"the cache {each} belongs to another user", "set XDG_CACHE_HOME to a folder of yours"
+            )
+        if found.st_mode & 0o077:
+            each.chmod(0o700)
     return folder
 
 
@@ -47,21 +52,25 @@ def read_bytes(path: Path) -> bytes | None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path`, whole or not at all, for the user alone."""
-    handle, name = tempfile.mkstemp(prefix=".", dir=path.parent)
-    partial = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write(path, data, private=True)
+
+
+def read_sealed(path: Path) -> bytes | None:
+    """Return what `write_sealed` has written to a file; None where there is none, or it is damaged."""
+    data = read_bytes(path) or b""
+    seal, found = data[:_SEAL], data[_SEAL:]
+    return found if seal == hashlib.sha256(found).digest() else None
+
+
+def write_sealed(path: Path, data: bytes) -> None:
+    """Write `data` to `path` for the user alone, with a hash by which damage is seen."""
+    write_bytes(path, hashlib.sha256(data).digest() + data)
 
 
 def trim(newest: Path, marker: str, most: int) -> None:
     """Bound a folder of entries, each a folder with a file `marker` that is touched when it is used.
 
-    Those that were not used for longest go until the rest takes `most` bytes; `newest` stays. What a process
-    that was killed has left half done goes after a day.
+    Those that were not used for longest go until the rest takes `most` bytes; `newest` stays.
     """
     sizes: dict[Path, int] = {}
     used: dict[Path, float] = {}
@@ -70,8 +79,6 @@ def trim(newest: Path, marker: str, most: int) -> None:
             if (entry / marker).is_file():
                 sizes[entry] = sum(file.stat().st_size for file in entry.iterdir())
                 used[entry] = (entry / marker).stat().st_mtime
-            elif entry.name.startswith(".") and entry.stat().st_mtime < time.time() - _DAY:
-                shutil.rmtree(entry, ignore_errors=True)
     for entry in sorted(sizes, key=used.__getitem__):
         if sum(sizes.values()) <= most:
             return

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
-import secrets
 import shutil
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import onnx_graphsurgeon as gs
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import ModelProto, TensorProto
+from onnx import GraphProto, ModelProto, TensorProto
 
 from graphprune.errors import Environment, Usage
 from graphprune.exports import export_model
+from graphprune.files import DATA, names, put, room
+from graphprune.files import pour as write_through
 from graphprune.parcels import External, Inline, total_bytes
 from graphprune.wire import pour
 
@@ -25,16 +26,9 @@ TEXT_SUFFIXES = frozenset(
     {".textproto", ".prototxt", ".pbtxt", ".json", ".onnxjson", ".onnxtxt", ".onnxtext"}
 )
 _PARSE_LIMIT = 256 << 20
+_DIGITS = 16
+"""Of the hash in the name of a data file, in hexadecimal."""
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-@dataclass(frozen=True)
-class _Output:
-    """A file to be written: `size` bytes that come out of `blocks`."""
-
-    path: Path
-    size: int
-    blocks: Iterable[bytes | memoryview]
 
 
 Check = Callable[[Path], None]
@@ -46,25 +40,36 @@ def write(
 ) -> None:
     """Write `graph`, with what `source` has beside it, to `path`.
 
-    The weights go into the model, or to `path` + `.data` where the source keeps them in external data or
-    where they are more than a protobuf message holds. Until all is written and checked, the files lie under
-    their own names in a hidden folder beside.
+    The weights go into the model, or to `path` + `.<their hash>.data` where the source keeps them in external
+    data or where they are more than a protobuf message holds. Until all is written and checked, the files lie
+    under their own names in a hidden folder beside. The data gets its place first, which no other data has;
+    the rename of the model is the one commit; the data of the model that was there goes after it, where it is
+    of our making and no other model names it (`graphprune.files`).
 
     Raises:
         Usage: the folder does not exist, or a file does and `force` is not set.
         Environment: the disk is full, or may not be written to.
     """
-    data = path.with_name(path.name + ".data")
     outside = uses_external_data(source) or total_bytes(graph) > INLINE_LIMIT
-    with _explained(path):
-        _check_target(path, force)
-        if outside:
-            _check_target(data, force)
-        outputs = _external(graph, source, path, data) if outside else _inline(graph, source, path)
-        need, free = sum(output.size for output in outputs), shutil.disk_usage(path.parent).free
+    _check_target(path, force)
+    with _explained(path), room(path.parent) as made:
+        packer = External(_data_name(path, "0" * _DIGITS)) if outside else Inline()
+        model = export_model(graph, source, packer.pack)
+        size, blocks = pour(model, packer.parcels(model.graph.initializer))
+        need, free = size + packer.end, shutil.disk_usage(path.parent).free
         if need > free:
             raise Environment(f"disk full: '{path}' takes {need} bytes, {free} are free", "make room")
-        _write(outputs, force, checks)
+        beside: list[str] = []
+        if isinstance(packer, External):
+            beside = [_write_data(made, path, packer)]
+            _relocate(model.graph, beside[0])
+            size, blocks = pour(model, packer.parcels(model.graph.initializer))
+        _write_one(made / path.name, size, blocks)
+        _check_model(made / path.name, size)
+        for check in checks:
+            check(made / path.name)
+        _check_target(path, force)
+        put(made, path, beside, _replaced(path))
 
 
 def uses_external_data(source: ModelProto) -> bool:
@@ -72,18 +77,49 @@ def uses_external_data(source: ModelProto) -> bool:
     return any(tensor.data_location == TensorProto.EXTERNAL for tensor in source.graph.initializer)
 
 
-def _inline(graph: gs.Graph, source: ModelProto, path: Path) -> list[_Output]:
-    packer = Inline()
-    model = export_model(graph, source, packer.pack)
-    size, blocks = pour(model, packer.parcels(model.graph.initializer))
-    return [_Output(path, size, blocks)]
+def _data_name(path: Path, digest: str) -> str:
+    # A model names its data in UTF-8; a file name need not be in it.
+    return f"{path.name.encode('utf-8', 'replace').decode()}.{digest}.data"
 
 
-def _external(graph: gs.Graph, source: ModelProto, path: Path, data: Path) -> list[_Output]:
-    packer = External(data.name)
-    model = export_model(graph, source, packer.pack)
-    size, blocks = pour(model, packer.parcels(model.graph.initializer))
-    return [_Output(data, packer.end, packer.blocks()), _Output(path, size, blocks)]
+def _write_data(made: Path, path: Path, packer: External) -> str:
+    """Write the data into the room under its name, and return that."""
+    digest = hashlib.blake2b(digest_size=_DIGITS // 2)
+
+    def noted() -> Iterator[bytes | memoryview]:
+        for block in packer.blocks():
+            digest.update(block)
+            yield block
+
+    _write_one(made / "data", packer.end, noted())
+    name = _data_name(path, digest.hexdigest())
+    (made / "data").rename(made / name)
+    return name
+
+
+def _relocate(graph: GraphProto, name: str) -> None:
+    """Have all external data of `graph` and the bodies in it lie in the file `name`."""
+    attributes = [each for node in graph.node for each in node.attribute]
+    for tensor in (*graph.initializer, *(each.t for each in attributes if each.HasField("t"))):
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = name
+    for each in attributes:
+        if each.HasField("g"):
+            _relocate(each.g, name)
+
+
+def _replaced(path: Path) -> list[str]:
+    """The names of data of our making that the model at `path` names, which is to be replaced."""
+    stem = _data_name(path, "").removesuffix("..data")
+    if not path.is_file():
+        return []
+    found = [
+        entry.name
+        for entry in path.parent.iterdir()
+        if (name := DATA.fullmatch(entry.name)) and name["model"] == stem
+    ]
+    return [name for name in found if names(path, os.fsencode(name))]
 
 
 def _check_target(path: Path, force: bool) -> None:
@@ -97,37 +133,13 @@ def _check_target(path: Path, force: bool) -> None:
         raise Usage(f"'{path}' exists already", "choose another name, or pass --force")
 
 
-def _write(outputs: list[_Output], force: bool, checks: Sequence[Check]) -> None:
-    model = outputs[-1].path
-    room = model.with_name(f".{model.name[:100]}.{secrets.token_hex(6)}.tmp")
-    room.mkdir()
-    try:
-        for output in outputs:
-            _write_one(room / output.path.name, output)
-        _check_model(room / model.name, outputs[-1].size)
-        for check in checks:
-            check(room / model.name)
-        for output in outputs:
-            _check_target(output.path, force)
-        for output in outputs:
-            (room / output.path.name).replace(output.path)
-        _sync_folder(model.parent)
-    finally:
-        shutil.rmtree(room, ignore_errors=True)
-
-
-def _write_one(path: Path, output: _Output) -> None:
+def _write_one(path: Path, size: int, blocks: Iterable[bytes | memoryview]) -> None:
     # Opened by itself, not by tempfile, so that the file gets the permissions that the umask gives.
     with path.open("xb", buffering=0) as stream:
-        for block in output.blocks:
-            view = memoryview(block)
-            while view:
-                view = view[stream.write(view) or 0 :]
-        stream.flush()
-        os.fsync(stream.fileno())
-    size = path.stat().st_size
-    if size != output.size:
-        raise Environment(f"'{output.path}': {size} bytes were written of {output.size}", "try again")
+        write_through(stream.fileno(), blocks)
+    found = path.stat().st_size
+    if found != size:
+        raise Environment(f"'{path.name}': {found} bytes were written of {size}", "try again")
 
 
 def _check_model(path: Path, size: int) -> None:
@@ -138,15 +150,6 @@ def _check_model(path: Path, size: int) -> None:
         ModelProto.FromString(path.read_bytes())
     except DecodeError as error:
         raise Environment(f"'{path}': what was written cannot be read back", "check the disk") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    with suppress(OSError):  # not every file system lets a folder be synchronised
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @contextmanager

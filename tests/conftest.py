@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import graphprune  # before any test imports ONNX Runtime
+
+assert graphprune.telemetry_off
+
 settings.register_profile("graphprune", deadline=None, derandomize=True)
 settings.load_profile("graphprune")
 

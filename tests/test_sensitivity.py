@@ -158,7 +158,7 @@ def test_the_result_and_the_picture_are_written_and_not_overwritten(
         ("--data calib.npz --only chanels", "--only is 'chanels'", "did you mean channels"),
         ("--data calib.npz --ignore nothing*", "matches no group", "inspect"),
         ("--data calib.npz --plot s.png", "--plot s.png", "file"),
-        ("--data calib.npz --plot s.svg -o s.svg", "both go to s.svg", "two names"),
+        ("--data calib.npz --plot s.svg -o s.svg", "s.svg is named twice", "name of its own"),
         ("--data none.npz", "none.npz", ".npz"),
         ("--data calib.npz --eval-data none.npz", "none.npz", ".npz"),
         ("--data calib.npz -o nowhere/s.json", "no folder nowhere", "make it"),

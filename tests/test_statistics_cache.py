@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from graphprune.errors import Usage
+from graphprune.errors import Environment, Usage
 from graphprune.fitting import statistics_cache
 from graphprune.fitting.calibration import Calibration
 from graphprune.fitting.statistics import Statistics
@@ -23,6 +24,26 @@ LARGE = """g (float[n, 6] x, bool which) => (float[n, 20] z) <float[6, 20] w0, f
         then_branch = yes () => (float[n, 20] p) { p = MatMul (a, w1) },
         else_branch = no () => (float[n, 20] q) { q = Relu (a) }>
       z = Identity (y) }"""
+
+
+def cut_off(file: Path) -> None:
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def emptied(file: Path) -> None:
+    os.truncate(file, 0)
+
+
+def altered(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+
+
+def of_another(file: Path) -> None:
+    """What is whole, and of another number of samples or another operator."""
+    other = file.with_name("2.npz" if file.name == "0.npz" else "0.npz")
+    file.write_bytes(other.read_bytes())
 
 
 @pytest.fixture
@@ -68,7 +89,7 @@ def test_the_cache_lies_in_the_users_cache_folder(
     gathered(model, data)
     (entry,) = folder().iterdir()
     assert entry.name == key(model, data)
-    assert sorted(file.name for file in entry.iterdir()) == ["0.npz", "2.npz", "done"]
+    assert sorted(file.name for file in entry.iterdir()) == ["0.npz", "2.npz", "seal"]
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(cache))
     assert folder() == cache / ".cache" / "graphprune" / "statistics"
@@ -135,10 +156,48 @@ def test_what_is_half_written_is_not_taken_for_statistics(
     cache: Path, model: Model, data: Calibration
 ) -> None:
     found = gathered(model, data)
-    (found.folder / "done").unlink()
+    (found.folder / "seal").unlink()
     again, ran = told(model, data)
     assert ran == 2
     assert again.moments(0).rows == 56
+
+
+@pytest.mark.parametrize("damage", [cut_off, emptied, altered, of_another, Path.unlink])
+@pytest.mark.parametrize("name", ["0.npz", "2.npz", "seal"])
+def test_what_is_damaged_is_gathered_again(
+    cache: Path,
+    model: Model,
+    data: Calibration,
+    name: str,
+    damage: Callable[[Path], None],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first = gathered(model, data)
+    covariance = first.moments(0).covariance
+    damage(first.folder / name)
+    again, ran = told(model, data)
+    assert (ran, again.samples) == (2, 56)
+    assert "damaged" in caplog.text
+    assert np.array_equal(again.moments(0).covariance, covariance)
+    assert told(model, data)[1] == 0, "it is whole again"
+    assert [entry.name for entry in folder().iterdir()] == [key(model, data)]
+
+
+def test_what_vanishes_while_it_is_used_is_the_environments_fault(
+    cache: Path, model: Model, data: Calibration
+) -> None:
+    found = gathered(model, data)
+    for damage in (cut_off, emptied, Path.unlink):
+        damage(found.folder / "0.npz")
+        with pytest.raises(Environment, match="cannot be read"):
+            found.moments(0)
+
+
+def test_nobody_else_may_read_the_cache(cache: Path, model: Model, data: Calibration) -> None:
+    folder().mkdir(parents=True, mode=0o755)
+    entry = gathered(model, data).folder
+    modes = {path: path.stat().st_mode & 0o777 for path in (entry, entry.parent, entry.parent.parent)}
+    assert set(modes.values()) == {0o700}, modes
 
 
 def test_the_entries_that_were_not_used_for_longest_go_first(
@@ -147,8 +206,8 @@ def test_the_entries_that_were_not_used_for_longest_go_first(
     kept = [samples(model, tmp_path, x=normal(64, 6, seed=seed)) for seed in range(4)]
     entries = [gathered(model, each).folder for each in kept[:3]]
     for age, entry in zip((300, 200, 100), entries, strict=True):
-        now = (entry / "done").stat().st_mtime
-        os.utime(entry / "done", (now - age, now - age))
+        now = (entry / "seal").stat().st_mtime
+        os.utime(entry / "seal", (now - age, now - age))
     assert told(model, kept[0])[1] == 0, "this makes it the newest"
     size = sum(file.stat().st_size for file in entries[0].iterdir())
     monkeypatch.setattr(statistics_cache, "MOST", int(2.5 * size))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,21 @@ def _read(path: Path | str) -> ModelProto:
     return model
 
 
+def _data_of(path: Path) -> Path:
+    """The file that holds the weights of a model; its name says what it holds."""
+    found = {
+        entry.value
+        for tensor in onnx.load(path, load_external_data=False).graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    (name,) = found
+    data = path.with_name(name)
+    digest = hashlib.blake2b(data.read_bytes(), digest_size=8).hexdigest()
+    assert name == f"{path.name}.{digest}.data"
+    return data
+
+
 def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -98,7 +114,8 @@ def test_weights_inside_stay_inside(inside: Path) -> None:
 
 def test_weights_outside_stay_outside(outside: Path) -> None:
     save(load(outside), outside.parent / "o.onnx")
-    assert _names(outside.parent) == ["m.onnx", "o.onnx", "o.onnx.data", "weights.bin"]
+    name = _data_of(outside.parent / "o.onnx").name
+    assert _names(outside.parent) == ["m.onnx", "o.onnx", name, "weights.bin"]
     assert _read(outside.parent / "o.onnx") == _model()
     assert (outside.parent / "o.onnx").stat().st_size < 10_000
     places = {}
@@ -129,7 +146,7 @@ def test_a_cut_model_is_written_cut(kind: str, request: pytest.FixtureRequest) -
 def test_more_than_a_message_holds_goes_outside(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graphprune.write.INLINE_LIMIT", 4_000_000)
     save(load(inside), inside.parent / "o.onnx")
-    assert _names(inside.parent) == ["m.onnx", "o.onnx", "o.onnx.data"]
+    assert _names(inside.parent) == ["m.onnx", "o.onnx", _data_of(inside.parent / "o.onnx").name]
     assert _read(inside.parent / "o.onnx") == _model()
 
 
@@ -150,13 +167,26 @@ def test_a_model_can_be_written_over_itself(kind: str, request: pytest.FixtureRe
     path = request.getfixturevalue(kind)
     model = _cut(load(path))
     expected = to_proto(model)
-    save(model, path, force=True)
+    before = _contents(path.parent)
+    with pytest.raises(Usage, match="is the model that was read"):
+        save(model, path, force=True)
+    assert _contents(path.parent) == before
+    save(model, path, in_place=True)
     assert _read(path) == expected
     again = load(path)
-    save(again, path, force=True)
+    save(again, path, in_place=True)
     assert _read(path) == expected
-    with pytest.raises(Refused, match="has changed"):
-        stored(again.graph.nodes[0].inputs[1]).load()
+    if kind == "inside":
+        with pytest.raises(Refused, match="has changed"):
+            stored(again.graph.nodes[0].inputs[1]).load()
+
+
+def test_a_model_is_never_written_over_its_weights(outside: Path) -> None:
+    before = _contents(outside.parent)
+    for in_place in (False, True):
+        with pytest.raises(Usage, match="holds weights"):
+            save(load(outside), outside.parent / "weights.bin", force=True, in_place=in_place)
+    assert _contents(outside.parent) == before
 
 
 def test_a_model_in_memory_can_be_written(tmp_path: Path) -> None:
@@ -196,12 +226,16 @@ def test_a_place_that_is_taken_or_missing_is_wrong_usage(
     assert _contents(inside.parent) == before
 
 
-def test_a_data_file_that_is_taken_is_wrong_usage(outside: Path) -> None:
-    (outside.parent / "o.onnx.data").write_text("mine")
-    with pytest.raises(Usage, match=r"o\.onnx\.data' exists already"):
-        save(load(outside), outside.parent / "o.onnx")
-    assert (outside.parent / "o.onnx.data").read_text() == "mine"
-    assert not (outside.parent / "o.onnx").exists()
+def test_a_data_file_that_holds_something_else_is_left_alone(outside: Path) -> None:
+    save(load(outside), outside.parent / "o.onnx")
+    data = _data_of(outside.parent / "o.onnx")
+    data.write_text("mine")
+    (outside.parent / "o.onnx").unlink()
+    for force in (False, True):
+        with pytest.raises(Usage, match=r"o\.onnx\.[0-9a-f]{16}\.data' exists already"):
+            save(load(outside), outside.parent / "o.onnx", force=force)
+    assert data.read_text() == "mine"
+    assert _names(outside.parent) == ["m.onnx", data.name, "weights.bin"]
 
 
 def test_a_disk_that_is_too_small_is_seen_beforehand(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,14 +292,14 @@ def test_bytes_that_come_back_changed_leave_nothing_behind(
     before = _contents(path.parent)
     write_one = graphprune.write._write_one
 
-    def flip(to: Path, output: graphprune.write._Output) -> None:
+    def flip(to: Path, size: int, blocks: Iterable[bytes | memoryview]) -> None:
         """Write the file, and then a wrong byte into the middle of its weights."""
-        write_one(to, output)
+        write_one(to, size, blocks)
         with to.open("r+b") as stream:
-            stream.seek(output.size // 3)
+            stream.seek(size // 3)
             byte = stream.read(1)[0]
-            stream.seek(output.size // 3)
-            stream.write(bytes([byte ^ 1]) if output.size > 10_000 else bytes([byte]))
+            stream.seek(size // 3)
+            stream.write(bytes([byte ^ 1]) if size > 10_000 else bytes([byte]))
 
     monkeypatch.setattr("graphprune.write._write_one", flip)
     with pytest.raises(Environment, match=r"weight w[12]\[\d+, \d+\] is .*, it should be"):
@@ -334,5 +368,5 @@ def test_a_model_of_a_few_gigabytes_takes_a_few_megabytes(tmp_path: Path) -> Non
         cuts = {dim: few for dim, whole in ((0, i == 0), (1, i == count - 1)) if not whole}
         node.inputs[1].values = stored(node.inputs[1]).take(cuts)
     save(found, tmp_path / "o.onnx")
-    assert (tmp_path / "o.onnx.data").stat().st_size < 1 << 20
+    assert _data_of(tmp_path / "o.onnx").stat().st_size < 1 << 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 << 10

@@ -35,7 +35,8 @@ VERBS = {
     "schema": "Print the JSON Schema of the config file, of a run's record, of a gate's result.",
     "doctor": "Show the environment, and whether it can do what graphprune needs.",
 }
-SIGTERM_CODE = 143
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals that end the process in good order, with 128 and their number, as a shell has it."""
 
 
 class Verbs(click.Group):
@@ -96,7 +97,10 @@ def verbs() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code of the process (see docs/interface.md)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    before = signal.signal(signal.SIGTERM, _terminate)
+    before = {each: signal.getsignal(each) for each in ENDING}
+    for each, handler in before.items():
+        if handler == signal.SIG_DFL:  # what is ignored, as SIGHUP under nohup, stays so
+            signal.signal(each, _terminate)
     with usable_streams():
         try:
             code = verbs.main(words, prog_name="graphprune", standalone_mode=False)
@@ -104,10 +108,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except BaseException as error:  # noqa: BLE001  the one place where everything ends in an exit code
             return failures.report(error, debug="--debug" in words)
         finally:
-            signal.signal(signal.SIGTERM, before)
+            for each, handler in before.items():
+                signal.signal(each, handler)
     return code if isinstance(code, int) else 0
 
 
-def _terminate(_: int, __: FrameType | None) -> None:
+def _terminate(number: int, _: FrameType | None) -> None:
     """Leave by way of `finally` blocks, so that unfinished files are removed."""
-    raise SystemExit(SIGTERM_CODE)
+    raise SystemExit(128 + number)

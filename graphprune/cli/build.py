@@ -85,8 +85,9 @@ def command(
 
     What is refused for one target is reported, and the others are built; the exit code says that one was.
     """
+    from graphprune.cli.named_files import check_target
     from graphprune.cli.progress_bar import progress_bar
-    from graphprune.cli.running import check_target
+    from graphprune.engines.foreign import note_of
     from graphprune.engines.options import BuildOptions
     from graphprune.engines.targets import build_all, places
     from graphprune.model import load
@@ -109,6 +110,7 @@ def command(
     saved = places(save_engine, wanted)
     for path in saved:
         check_target(path, force)
+        check_target(None if path is None else note_of(path), force)
     with progress_bar(quiet):
         opened = load(model)
         done = build_all(opened, backend, wanted, saved, gpu=gpu, rebuild=force, dry=dry_run)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from graphprune.cli.recording import keep_result, recorded
 from graphprune.cli.settings import placed, prepare, setting_options, settings
 from graphprune.cli.streams import shows_all
 from graphprune.errors import Usage
+from graphprune.files import is_one_file, room
 from graphprune.json_values import plain
 
 if TYPE_CHECKING:
@@ -78,23 +77,17 @@ class Verb(click.Command):
 def _temporary_folder() -> Generator[None]:
     """Have all temporary files made in one folder, which goes when the verb ends, whatever ends it.
 
-    A signal may end a function while it removes its own. What removes the folder hears none.
+    Those of runs that were killed go when the next one begins.
     """
-    import shutil
     import tempfile
 
-    before, folder = tempfile.tempdir, tempfile.mkdtemp(prefix="graphprune-")
-    tempfile.tempdir = folder
-    try:
-        yield
-    finally:
-        heard = {}
-        if threading.current_thread() is threading.main_thread():
-            heard = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
-        tempfile.tempdir = before
-        shutil.rmtree(folder, ignore_errors=True)
-        for each, handler in heard.items():
-            signal.signal(each, handler)
+    before = tempfile.tempdir
+    with room(Path(tempfile.gettempdir())) as folder:
+        tempfile.tempdir = str(folder)
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def _known_spelling(word: str) -> str:
@@ -105,6 +98,22 @@ def _known_spelling(word: str) -> str:
 def shared(command: Command) -> Command:
     """The options that every verb has."""
     return sharing("table", "json")(command)
+
+
+def in_place_option(command: Command) -> Command:
+    """The option of verbs that write a model, which may be the one that they read."""
+    return click.option("--in-place", is_flag=True, help="Replace MODEL itself; -o is then not needed.")(
+        command
+    )
+
+
+def target_of(model: Path, output: Path | None, in_place: bool) -> Path | None:
+    """Where the result goes; raises `Usage` where `--in-place` is given beside another place."""
+    if not in_place:
+        return output
+    if output is not None and not is_one_file(model, output):
+        raise Usage("--in-place has no effect here", f"-o names {output}; leave one of them out")
+    return output or model
 
 
 def running_models(command: Command) -> Command:

@@ -79,7 +79,7 @@ def command(
     from graphprune.profiling.merge import read_results
 
     if output is not None:
-        from graphprune.cli.running import check_target
+        from graphprune.cli.named_files import check_target
 
         check_target(output, force)
     sources, again = read_results(results)

@@ -126,9 +126,22 @@ def _latency(require: Sequence[str]) -> Iterable[Finding]:
         return
     from graphprune.cli.doctor_latency import backends, conditions
 
+    yield _telemetry()
     yield Finding("providers", ", ".join(ort.get_available_providers()))
     yield from backends(("ort:cpu", *require))
     yield from conditions()
+
+
+def _telemetry() -> Finding:
+    """Whether ONNX Runtime was told to send nothing; it reads that when it is imported."""
+    if graphprune.telemetry_off:
+        return Finding("telemetry", "off")
+    return Finding(
+        "telemetry",
+        "on",
+        "onnxruntime was imported before graphprune",
+        "import graphprune first, or set ORT_DISABLE_TELEMETRY=1",
+    )
 
 
 def _rules() -> Iterable[Finding]:

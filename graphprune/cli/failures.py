@@ -10,6 +10,7 @@ from contextlib import suppress
 import click
 
 from graphprune.errors import GraphpruneError
+from graphprune.files import written
 from graphprune.printable import printable
 
 __all__ = [
@@ -45,7 +46,8 @@ class Interrupted(GraphpruneError):
     code = INTERRUPTED
 
     def __init__(self) -> None:
-        super().__init__("interrupted", "no model was written")
+        there = ", ".join(str(path) for path in written)
+        super().__init__("interrupted", f"written before that: {there}" if there else "nothing was written")
 
 
 def report(error: BaseException, debug: bool) -> int:

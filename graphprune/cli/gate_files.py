@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +44,9 @@ def targets_of(
     """Return where results go, and refuse before anything is measured what could not be written after it.
 
     Raises:
-        Usage: a format is unknown, a file is named twice, or is there already.
+        Usage: a format is unknown, or a file is an input, or there already.
     """
-    from graphprune.cli.running import check_target
+    from graphprune.cli.named_files import check_target
 
     outcomes = [] if file is None else [(output_format, file)]
     for word in exports:
@@ -57,12 +56,7 @@ def targets_of(
         if name not in FORMATS:
             raise Usage(f"there is no format {name!r}", did_you_mean(name, FORMATS))
         outcomes.append((name, Path(path)))
-    seen: set[str] = set()
     for target in (*(each for _, each in outcomes), *([evidence] if evidence else [])):
-        real = os.path.realpath(target)
-        if real in seen:
-            raise Usage(f"{target} is named twice", "give every file a name of its own")
-        seen.add(real)
         check_target(target, force)
     return Targets(tuple(outcomes), evidence)
 

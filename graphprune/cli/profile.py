@@ -100,7 +100,7 @@ def command(
     from graphprune.profiling.words import read_percentiles
 
     percentiles = read_percentiles(percentile)
-    exports = exports_of(given, models)
+    exports = exports_of(given)
     request = request_of(models, null_test, exports.trace is not None, given)
 
     from dataclasses import asdict

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from graphprune.backends import Setup
-from graphprune.cli.running import check_target
+from graphprune.cli.named_files import check_target
 from graphprune.errors import Environment, Usage
 from graphprune.profiling.cases import Wanted
 from graphprune.profiling.paired import Rounds
@@ -54,15 +54,10 @@ class Exports:
                 write_text(text(), path)
 
 
-def exports_of(given: Mapping[str, Any], models: Sequence[Path]) -> Exports:
+def exports_of(given: Mapping[str, Any]) -> Exports:
     """Read where results go, and refuse before anything is timed what could not be written after it."""
     exports = Exports(given["export_json"], given["export_csv"], given["export_markdown"], given["trace"])
-    seen = {os.path.realpath(path) for path in (*models, *filter(None, (given["reference"],)))}
     for path in exports.paths:
-        real = os.path.realpath(path)
-        if real in seen:
-            raise Usage(f"{path} is named twice", "give every file a name of its own")
-        seen.add(real)
         check_target(path, given["force"])
         if not os.access(path.parent, os.W_OK):
             raise Environment(f"{path} cannot be written", "change the permissions, or write it elsewhere")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphprune.cli.common import Verb, running_models, shared
+from graphprune.cli.common import Verb, in_place_option, running_models, shared, target_of
 from graphprune.cli.pass_options import given, pruning_options
 from graphprune.errors import Usage
 from graphprune.options import Item
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 @click.option("--save-plan", type=click.Path(path_type=Path), help="Write the plan beside the model.")
 @click.option("--no-verify", is_flag=True, help="Leave out the proof that the surgery was exact.")
 @click.option("--dry-run", is_flag=True, help="Choose and cut, but neither verify nor write.")
-@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@click.option("--force", is_flag=True, help="Overwrite what is there, unless it is an input.")
+@in_place_option
 @shared
 @running_models
 def command(
@@ -50,6 +51,7 @@ def command(
     no_verify: bool,
     dry_run: bool,
     force: bool,
+    in_place: bool,
     output_format: str,
     quiet: bool,
     verbose: bool,
@@ -61,6 +63,7 @@ def command(
     Half of the units go unless told otherwise. That is far more than half of the parameters: both are shown.
     With --data, units are judged by what they do on real inputs, and the weights that stay make up for them.
     """
+    output = target_of(model, output, in_place)
     if output is None and plan_only is None and not dry_run:
         raise Usage(
             "it is not said where the smaller model goes", "give -o OUT, --plan-only PLAN or --dry-run"
@@ -79,7 +82,7 @@ def command(
     from graphprune.cli.running import Job, execute
 
     target, plan = (None, None) if dry_run else (output, plan_only or save_plan)
-    execute(Job(model, chain, target, plan, force, quiet, output_format, judging=judged))
+    execute(Job(model, chain, target, plan, force, quiet, output_format, judging=judged, in_place=in_place))
 
 
 def _judging(

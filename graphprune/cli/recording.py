@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from click.core import ParameterSource
 
 from graphprune import runs
 from graphprune.cli.failures import explain
-from graphprune.cli.named_files import exposed, named_files
+from graphprune.cli.named_files import check_not_read, check_pairs, exposed, named_files
 from graphprune.cli.settings import SAVE_RUN, Settings, settings
 from graphprune.errors import GraphpruneError, Usage
 
@@ -39,6 +38,7 @@ def recorded(context: click.Context, body: Callable[[click.Context], object]) ->
     Where a recorded run is repeated, its inputs are checked before, and its outputs are compared after it.
     """
     path, found = cast("Path | None", context.meta.get(SAVE_RUN)), settings(context)
+    check_pairs(context, path)
     if path is not None:
         _check_target(path, context)
     if found.document is not None:
@@ -183,10 +183,10 @@ def _check_target(path: Path, context: click.Context) -> None:
     """Refuse before any work is done a record that could not be written after it."""
     if not path.parent.is_dir():
         raise Usage(f"there is no folder {path.parent}", "make it first")
-    real = os.path.realpath(path)
-    if any(os.path.realpath(named.path) == real for named in named_files(context)):
-        raise Usage(f"{path} is named twice", "give the record a name of its own")
-    if not path.exists() or context.params.get("force"):
+    if not path.exists():
+        return
+    check_not_read(path)
+    if context.params.get("force"):
         return
     from graphprune.runs.files import read_run
 

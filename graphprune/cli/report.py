@@ -35,10 +35,8 @@ def command(
     """
     if output is None and markdown is None:
         raise Usage("it is not said where the report goes", "give -o report.html or --markdown summary.md")
-    if output == markdown:
-        raise Usage(f"the page and the summary both go to {output}", "give them two names")
 
-    from graphprune.cli.running import check_target
+    from graphprune.cli.named_files import check_target
 
     for path in (output, markdown):
         check_target(path, force)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from graphprune.cli.common import Verb, emit, running_models, shared
+from graphprune.cli.common import Verb, emit, in_place_option, running_models, shared, target_of
 from graphprune.errors import Usage
 
 EXAMPLE = "fold,group,score{by=l2},select{ratio=0.5},cut,verify"
@@ -29,7 +29,8 @@ def _list_passes(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option("--dump-after", multiple=True, metavar="PASS", help="Write the model also after this pass.")
 @click.option("--time-passes", is_flag=True, help="Show how long every pass took.")
 @click.option("--dry-run", is_flag=True, help="Run, but write nothing.")
-@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@click.option("--force", is_flag=True, help="Overwrite what is there, unless it is an input.")
+@in_place_option
 @click.option(
     "--list-passes",
     is_flag=True,
@@ -50,6 +51,7 @@ def command(
     time_passes: bool,
     dry_run: bool,
     force: bool,
+    in_place: bool,
     output_format: str,
     quiet: bool,
     verbose: bool,
@@ -59,6 +61,7 @@ def command(
 
     `graphprune prune MODEL -o OUT` is the pipeline "fold,group,score,select,cut,verify".
     """
+    output = target_of(model, output, in_place)
     if output is None and not dry_run:
         raise Usage("it is not said where the resulting model goes", "give -o OUT or --dry-run")
     if dump_after and (output is None or dry_run):
@@ -66,12 +69,14 @@ def command(
 
     from graphprune import hooks
     from graphprune import pipeline as passes
+    from graphprune.cli.named_files import check_target
     from graphprune.cli.running import Job, execute
     from graphprune.pipeline_text import parse
 
     chain = parse(pipeline)
     if stop_after is not None:
         chain = passes.stop_after(chain, stop_after)
-    more = [hooks.dump_after(dump_after, chain, output, force)] if dump_after and output else []
+    more = [hooks.dump_after(dump_after, chain, output, force, check_target)] if dump_after and output else []
     target, plan = (None, None) if dry_run else (output, save_plan)
-    execute(Job(model, chain, target, plan, force, quiet, output_format, time_passes), *more)
+    job = Job(model, chain, target, plan, force, quiet, output_format, time_passes, in_place=in_place)
+    execute(job, *more)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from graphprune import hooks, pipeline, runs
 from graphprune.cli.common import emit
+from graphprune.cli.named_files import check_target
 from graphprune.cli.progress_bar import progress_bar
 from graphprune.cli.score_tables import score_tables
-from graphprune.errors import Usage
 from graphprune.judging import Judged, Judging, open_judging
 from graphprune.pipeline import Hook
 from graphprune.pruning import start
@@ -35,14 +35,13 @@ class Job:
     output_format: str
     time_passes: bool = False
     judging: Judging | None = None
+    in_place: bool = False
 
 
 def execute(job: Job, *more: Hook) -> None:
     """Run the passes, judge the result where this is asked for, write it, then print the record."""
-    for path in (job.output, job.plan):
-        check_target(path, job.force)
-    if job.output is not None and job.output == job.plan:
-        raise Usage(f"the model and the plan both go to {job.output}", "give them two names")
+    check_target(job.output, job.force, job.in_place)
+    check_target(job.plan, job.force)
     times = hooks.Times()
     with progress_bar(job.quiet) as watch:
         before = start(job.model)
@@ -87,19 +86,6 @@ def _judge(judging: Judging, data: Data | None, state: State) -> Judged:
     return Judged(name, fidelity(state.original, state.result, samples, judging.metrics))
 
 
-def check_target(path: Path | None, force: bool) -> None:
-    """Refuse before any work is done what could not be written after it."""
-    if path is None:
-        return
-    if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "not a plain file"
-        raise Usage(f"{path} is {kind}", "name a file")
-    if path.exists() and not force:
-        raise Usage(f"{path} exists", "give --force to overwrite it, or another name")
-    if not path.parent.is_dir():
-        raise Usage(f"there is no folder {path.parent}", "make it first")
-
-
 def _write(job: Job, state: State) -> None:
     """Write the plan and, last, the model."""
     if job.plan is not None:
@@ -113,4 +99,4 @@ def _write(job: Job, state: State) -> None:
         def check(written: Path) -> None:
             check_opens(written, job.model)
 
-        save(state.result, job.output, force=job.force, check=check)
+        save(state.result, job.output, force=job.force, in_place=job.in_place, check=check)

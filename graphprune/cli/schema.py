@@ -32,7 +32,7 @@ def command(
     `config` is of the config file, `run` of what --save-run writes, `gate` of what gate finds, as JSON,
     `profile` of what profile --export-json writes. Editors complete and check a config by its schema.
     """
-    from graphprune.cli.running import check_target
+    from graphprune.cli.named_files import check_target
     from graphprune.text_file import write_text
 
     check_target(output, force)

@@ -66,12 +66,10 @@ def command(
     asked = read_ratios(ratios)
     if plot is not None and plot.suffix.lower() not in PICTURES:
         raise Usage(f"--plot {plot}: the curves are drawn as {' or '.join(PICTURES)}", "name such a file")
-    if output is not None and output == plot:
-        raise Usage(f"the result and the plot both go to {output}", "give them two names")
 
     from graphprune import hooks
+    from graphprune.cli.named_files import check_target
     from graphprune.cli.progress_bar import progress_bar
-    from graphprune.cli.running import check_target
     from graphprune.judging import judging_of
     from graphprune.sensitivity_report import report
     from graphprune.text_file import write_text

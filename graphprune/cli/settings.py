@@ -27,7 +27,7 @@ SAVE_RUN = "graphprune.save-run"
 _SETTINGS = "graphprune.settings"
 OWN_TABLE = ("gate",)
 """Verbs that read more of their table of a config file than their options."""
-NOT_REPEATED = ("force", "quiet", "verbose", "debug")
+NOT_REPEATED = ("force", "in-place", "quiet", "verbose", "debug")
 """Options of a recorded run that another run does not take over."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from graphprune.cli.common import Verb, running_models, shared
+from graphprune.cli.common import Verb, in_place_option, running_models, shared, target_of
 from graphprune.cli.pass_options import given, options_of
 from graphprune.errors import Usage
 from graphprune.options import Item, build
@@ -45,7 +45,8 @@ ALSO = {
 @options_of(TARGETS)
 @click.option("--permute", is_flag=True, help="First put channels in an order of which a pattern keeps more.")
 @click.option("--dry-run", is_flag=True, help="Do the work, and write nothing.")
-@click.option("--force", is_flag=True, help="Overwrite what is there.")
+@click.option("--force", is_flag=True, help="Overwrite what is there, unless it is an input.")
+@in_place_option
 @shared
 @running_models
 def command(
@@ -54,6 +55,7 @@ def command(
     permute: bool,
     dry_run: bool,
     force: bool,
+    in_place: bool,
     output_format: str,
     quiet: bool,
     verbose: bool,
@@ -65,13 +67,15 @@ def command(
     Shapes and types stay. A runtime is faster for 2:4 only where it has sparse kernels and picks them: the
     table says which weights may have the pattern, and which of these are likely to be picked.
     """
+    output = target_of(model, output, in_place)
     if output is None and not dry_run:
         raise Usage("it is not said where the sparse model goes", "give -o OUT or --dry-run")
     chain = _passes(given(texts, TARGETS), permute)
 
     from graphprune.cli.running import Job, execute
 
-    execute(Job(model, chain, None if dry_run else output, None, force, quiet, output_format))
+    target = None if dry_run else output
+    execute(Job(model, chain, target, None, force, quiet, output_format, in_place=in_place))
 
 
 def _passes(values: dict[str, tuple[Item, ...]], permute: bool) -> tuple[Pass, ...]:

@@ -7,11 +7,12 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
+from graphprune import files
 from graphprune.engines.sparsity import Sparsity
 from graphprune.user_cache import private_folder, trim
 
@@ -54,15 +55,13 @@ def room() -> Generator[Path]:
 
     Where the user's cache cannot be written to, it lies among the temporary files.
     """
-    try:
-        place = tempfile.mkdtemp(prefix=".", dir=private_folder(_NAME))
-    except OSError as error:
-        _LOG.warning("engines are not kept: %s", error)
-        place = tempfile.mkdtemp(prefix="graphprune-")
-    try:
-        yield Path(place)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    with ExitStack() as stack:
+        try:
+            place = stack.enter_context(files.room(private_folder(_NAME)))
+        except OSError as error:
+            _LOG.warning("engines are not kept: %s", error)
+            place = stack.enter_context(files.room(Path(tempfile.gettempdir())))
+        yield place
 
 
 def find(key: str) -> tuple[Entry, bytes] | None:
@@ -91,7 +90,8 @@ def keep(key: str, entry: Entry, plan: Path) -> None:
         folder = private_folder(_NAME)
         if plan.parent.parent != folder:
             return
-        ready = Path(tempfile.mkdtemp(prefix=".", dir=folder))
+        ready = plan.parent / "ready"
+        ready.mkdir(mode=0o700)
         plan.replace(ready / PLAN)
         (ready / NOTE).write_bytes(msgspec.json.encode(entry))
         place = folder / key

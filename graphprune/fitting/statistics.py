@@ -13,11 +13,12 @@ import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphprune.errors import Usage
+from graphprune.errors import Environment, Usage
 from graphprune.feeds import Feeds
 from graphprune.fitting.linear import Linear, inputs, linears, results
 from graphprune.fitting.sampling import Mask, masks, pick, rows_for
@@ -67,11 +68,22 @@ class Statistics:
         return number in self.numbers
 
     def moments(self, number: int) -> Moments:
-        """Read the moments of one operator."""
-        with np.load(self.folder / f"{number}.npz", allow_pickle=False) as held:
-            return Moments(
-                held["covariance"], held["mean"], held["power"], int(held["rows"]), held["effective"]
-            )
+        """Read the moments of one operator.
+
+        Raises:
+            Environment: the file is gone or damaged by now.
+        """
+        try:
+            path = self.folder / f"{number}.npz"
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
+                return Moments(
+                    held["covariance"], held["mean"], held["power"], int(held["rows"]), held["effective"]
+                )
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+            raise Environment(
+                f"statistics in '{self.folder}' cannot be read: {error}",
+                "run it again: they are gathered anew",
+            ) from error
 
 
 def collect(

@@ -18,9 +18,9 @@ from graphprune.model import Model
 from graphprune.model_hash import model_hash
 from graphprune.progress import Tell
 from graphprune.solution import Solution
-from graphprune.user_cache import private_folder, read_bytes, write_bytes
+from graphprune.user_cache import ForeignCache, private_folder, read_sealed, write_sealed
 
-VERSION = 1
+VERSION = 2
 MOST = 256
 """Tables that the cache holds; those that were not used for longest go first."""
 
@@ -119,12 +119,12 @@ def _key(model: Model, device: Device, setup: Setup, feeds: Feeds, plans: Sequen
 def _read(key: str) -> tuple[tuple[LayerTime, ...], tuple[Sample, ...]] | None:
     try:
         path = private_folder("latency") / f"{key}.json"
-        data = read_bytes(path)
+        data = read_sealed(path)
         if data is None:
             return None
         kept = msgspec.json.decode(data, type=_Kept)
         path.touch()
-    except (OSError, msgspec.DecodeError):  # a cache that may be read only, or an entry that is broken
+    except (OSError, ForeignCache, msgspec.DecodeError):  # a cache that is not ours, or may be read only
         return None
     samples = (
         Sample(each.kept, each.total, {tuple(step): taken for step, taken in each.steps})
@@ -140,9 +140,9 @@ def _write(key: str, times: Sequence[LayerTime], samples: Sequence[Sample]) -> N
     ]
     try:
         folder = private_folder("latency")
-        write_bytes(folder / f"{key}.json", msgspec.json.encode(_Kept(list(times), kept)))
+        write_sealed(folder / f"{key}.json", msgspec.json.encode(_Kept(list(times), kept)))
         entries = sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
         for path in entries[:-MOST]:
             path.unlink(missing_ok=True)
-    except OSError:  # it is timed anew the next time
+    except (OSError, ForeignCache):  # it is timed anew the next time
         return

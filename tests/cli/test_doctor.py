@@ -11,6 +11,7 @@ from typing import Any
 import onnx
 import pytest
 
+import graphprune
 from graphprune.backends import BACKENDS
 from graphprune.cli.doctor_latency import demand_same, findings_of
 from graphprune.errors import Negative
@@ -30,6 +31,15 @@ def test_doctor_runs_a_session(call: Any) -> None:
     assert (code, err) == (0, "")
     assert found(out)["ort:cpu"].startswith("runs on ")
     assert found(out)["onnx"] == onnx.__version__
+    assert found(out)["telemetry"] == "off"
+
+
+def test_doctor_says_that_telemetry_is_on_where_onnx_runtime_came_first(
+    call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphprune, "telemetry_off", False)
+    code, _, err = call("doctor")
+    assert (code, "telemetry: onnxruntime was imported before graphprune" in err) == (4, True)
 
 
 def test_doctor_says_of_every_backend_whether_it_is_here(call: Any) -> None:

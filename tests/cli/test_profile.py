@@ -195,7 +195,7 @@ def folder(small: Path) -> Path:
         ("model.onnx --export-json nowhere/p.json", 2, "no folder nowhere", "make it"),
         ("model.onnx --export-csv .", 2, "is a folder", "file"),
         ("model.onnx --export-csv a --trace a", 2, "named twice", "name of its own"),
-        ("model.onnx --export-csv model.onnx --force", 2, "named twice", "name of its own"),
+        ("model.onnx --export-csv model.onnx --force", 2, "is an input: MODELS", "another name"),
         ("model.onnx --bach 1", 2, "no option --bach", "did you mean --batch"),
     ],
 )

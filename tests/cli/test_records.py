@@ -134,7 +134,7 @@ def test_a_record_is_not_written_over_other_files(model: Path, call: Any, tmp_pa
     Path("notes.txt").write_text("mine")
     for line, said in (
         ("--save-run notes.txt", "exists, and is no record of a run"),
-        ("--save-run model.onnx", "is named twice"),
+        ("--save-run model.onnx", "is an input: MODEL"),
         ("--save-run nowhere/run.json", "there is no folder nowhere"),
         (f"--save-run {tmp_path}", "exists, and is no record"),
     ):
