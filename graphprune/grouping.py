@@ -11,6 +11,7 @@ import onnx_graphsurgeon as gs
 from graphprune.axes import Axis, leaves
 from graphprune.groups import Group, Kind, Place, Role
 from graphprune.kinds import kinds
+from graphprune.notation import Rest
 from graphprune.positions import terms
 from graphprune.solution import Applied
 
@@ -75,7 +76,10 @@ def _leaves_of_constants(applied: Sequence[Applied], bare: bool) -> _Found:
                 or not _is_weight(item, slot, tensor, bare)
             ):
                 continue
+            windows = _windows(item, slot, len(axes))
             for dim, axis in enumerate(axes):
+                if dim in windows:
+                    continue
                 role = _role(item, slot, dim, len(axes))
                 for part in leaves(axis):
                     if part.size > 1:
@@ -87,6 +91,13 @@ def _leaves_of_constants(applied: Sequence[Applied], bare: bool) -> _Found:
                     for key in ids:
                         found.together.setdefault(key, set()).update(ids - {key})
     return found
+
+
+def _windows(applied: Applied, slot: int, rank: int) -> range:
+    """Return the dimensions of a filter that slide: height and width are no units, and nothing to prune."""
+    dims = applied.rule.inputs[slot] if applied.rule is not None and "Conv" in applied.site.node.op else None
+    at = next((at for at, dim in enumerate(dims or ()) if isinstance(dim, Rest)), None)
+    return range(0) if dims is None or at is None else range(at, at + rank - len(dims) + 1)
 
 
 def _is_weight(applied: Applied, slot: int, tensor: gs.Constant, bare: bool) -> bool:

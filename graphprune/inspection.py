@@ -169,7 +169,7 @@ def facts(state: State) -> Inspection:
         opsets={entry.domain or "ai.onnx": entry.version for entry in source.opset_import},
         inputs=tuple(_port(tensor) for tensor in inputs_of(state.original.graph)),
         outputs=tuple(_port(tensor) for tensor in state.original.graph.outputs),
-        nodes=len(state.original.graph.nodes),
+        nodes=_nodes(state.original.graph),
         params=whole.params,
         macs=whole.macs,
         bytes=whole.bytes,
@@ -181,6 +181,11 @@ def facts(state: State) -> Inspection:
         shapes=_shapes(solution),
         notes=made(state.model, "model").notes,
     )
+
+
+def _nodes(graph: gs.Graph) -> int:
+    """Return the number of nodes, those of bodies included."""
+    return len(graph.nodes) + sum(len(body.nodes) for body in graph.subgraphs(recursive=True))
 
 
 def _port(tensor: gs.Tensor) -> Port:

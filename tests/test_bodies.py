@@ -13,6 +13,7 @@ from graphprune.aliases import resolve_aliases
 from graphprune.cost import cost
 from graphprune.cut import cut
 from graphprune.fold import fold
+from graphprune.inspection import inspect
 from graphprune.intake import check_operators
 from graphprune.ir import read
 from graphprune.model import from_proto, outline, to_proto
@@ -230,3 +231,16 @@ def test_a_wrong_weight_in_either_branch_is_refused(branch: str) -> None:
     weight = product.inputs[1]
     product.inputs[1] = gs.Constant(weight.name, -read(weight))
     assert not verify(model, small, solution.shapes).passed
+
+
+def test_an_inspection_counts_what_stands_in_bodies() -> None:
+    text = """g (float[n, 4] x, bool which) => (float[n, 4] y) {
+      y = If (which) <
+        then_branch = t () => (float[n, 4] p) <float[4, 8] u, float[8, 4] v>
+          { a = MatMul (x, u) b = Relu (a) p = MatMul (b, v) },
+        else_branch = e () => (float[n, 4] q) <float[4, 4] w> { q = MatMul (x, w) }
+      >
+    }"""
+    found = inspect(from_proto(fill(text)))
+    assert found.nodes == 1 + 3 + 1
+    assert found.params == 4 * 8 + 8 * 4 + 4 * 4

@@ -183,7 +183,6 @@ COUPLED = {
 
 PINNED = {
     "conv-chain w1.1": "graph input 'x'",
-    "conv-chain w1.2": "Conv 'first'",
     "conv-chain w3.0": "graph output 'y'",
     "shared-stem-of-two-heads w0.0": "graph output 'features'",
     "space-to-depth w1.1": "SpaceToDepth 'a_d'",
@@ -242,6 +241,15 @@ def test_what_is_pinned_has_a_reason_that_names_the_cause(where: str, why: str) 
     name, place = where.split()
     reasons = [group.reason for group in at(solved(name)[1], place)]
     assert any(why in reason for reason in reasons), reasons
+
+
+@pytest.mark.parametrize("name", ["conv-chain", "grouped", "transposed"])
+def test_height_and_width_of_a_filter_are_no_units(name: str) -> None:
+    _, solution = solved(name)
+    assert {place.dim for group in solution.groups for place in group.places if "Conv" in place.node.op} <= {
+        0,
+        1,
+    }
 
 
 @pytest.mark.parametrize("name", TEXTS)
