@@ -99,14 +99,16 @@ def _einsum(site: Site) -> str:
 
 
 def _matmul_integer(site: Site) -> str:
-    rule = matrix_product(site)
-    if any(site.has(slot) and len(site.sizes(slot)) > 0 and site.sizes(slot) != (1,) for slot in (2, 3)):
-        if len(site.sizes(0)) != 2 or len(site.sizes(1)) != 2:
+    rule, points = matrix_product(site), ["-", "-"]
+    for at, slot in enumerate((2, 3)):
+        if not site.has(slot) or site.sizes(slot) in ((), (1,)):
+            continue
+        # Columns have points of their own in a stack of products as well, rows in a single one.
+        of = site.sizes(1)[-1:] if slot == 3 else site.output()[:1] if len(site.output()) == 2 else ()
+        if len(site.sizes(1)) < 2 or site.sizes(slot) != of:
             raise Unruly("it has a zero point per row or column")
-        rows = "m" if site.has(2) and site.sizes(2) == site.output(0)[:1] else "-"
-        columns = "n" if site.has(3) and site.sizes(3) == site.output(0)[1:] else "-"
-        return f"m k, k n, {rows}, {columns} -> m n"
-    return rule.replace(" ->", ", -, - ->", 1)
+        points[at] = "mn"[at]
+    return rule.replace(" ->", f", {points[0]}, {points[1]} ->", 1)
 
 
 def _qlinear_matmul(site: Site) -> str:

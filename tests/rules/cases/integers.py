@@ -80,6 +80,16 @@ CASES = (
         cuts=(3, 4, 5),
     ),
     case(
+        "a zero point a column in a stack of products",
+        "y = MatMulInteger (a, b, p, q)",
+        outputs="int32 y",
+        a=whole((2, 3, 4), 0, 200, np.uint8),
+        b=whole((4, 5), 0, 200, np.uint8),
+        p=scalar(7, np.uint8),
+        q=whole((5,), 0, 200, np.uint8),
+        cuts=(2, 3, 4, 5),
+    ),
+    case(
         "of batches",
         "y = MatMulInteger (a, b, p, q)",
         outputs="int32 y",
