@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import onnx_graphsurgeon as gs
 
 from graphprune.axes import leaves
 from graphprune.cuts import Cuts, in_order, take
 from graphprune.duplicate import duplicate, names_of
 from graphprune.evaluate import small_values
-from graphprune.ir import dimensions, read, read_by_bodies
+from graphprune.ir import dimensions, read_by_bodies
 from graphprune.layers import Layer, gone, layers
 from graphprune.model import Model
 from graphprune.plan import Plan
@@ -26,7 +27,7 @@ from graphprune.rewire import bypass, set_input, sweep
 from graphprune.rewrite import keep_value, patch, restore
 from graphprune.solution import Applied, Body, Solution, everywhere
 from graphprune.surgery import Inside, Key, Trace, Work, fresh
-from graphprune.weights import Weight, stored
+from graphprune.weights import stored
 
 _SMALL = 1 << 20
 """Bytes below which the twin masks a weight, and not what it is multiplied with."""
@@ -203,7 +204,7 @@ def _cut_constant(tensor: gs.Constant, cuts: Cuts, work: Work) -> gs.Constant:
         # The name stays with the uses that are not cut, or else with the first.
         own = name if work.variants[name][0] == key else fresh(f"{name}_cut", work)
         values = stored(tensor)
-        taken = values.take(cuts) if isinstance(values, Weight) else take(read(tensor), cuts)
+        taken = take(values, cuts) if isinstance(values, np.ndarray) else values.take(cuts)
         work.constants[name, key] = gs.Constant(own, taken)
     return work.constants[name, key]
 

@@ -230,7 +230,7 @@ class Computed(np.ndarray[Any, Any]):
 
 
 class SparseWeight(SparseValues):
-    """The values of a sparse initializer. It is carried along as it is, and never cut."""
+    """The values of a sparse initializer: those that are stored, and where. A cut of it is sparse, too."""
 
     def __init__(self, proto: SparseTensorProto, values: Weight, indices: Weight) -> None:
         self.proto = proto
@@ -253,13 +253,51 @@ class SparseWeight(SparseValues):
         values, indices = (part.tensor for part in self.parts)
         return SparseTensorProto(values=values, indices=indices, dims=self.shape)
 
+    def take(self, cuts: Mapping[int, ArrayLike]) -> SparseWeight:
+        """Return this weight at the positions that stay, as `Weight.take` does.
+
+        Its indices keep their form. Where positions differ along another dimension it is dense on the way.
+        """
+        index = {dim: np.asarray(positions, np.int64) for dim, positions in cuts.items()}
+        values, flat = self.parts[0].load(), self._flat()
+        if any(positions.ndim > 1 for positions in index.values()):
+            stays = take(self.load(), index)
+            flat = np.flatnonzero(stays)
+            return self._of(stays.reshape(-1)[flat], flat, stays.shape)
+        places, shape = list(np.unravel_index(flat, self.shape)), list(self.shape)
+        for dim, positions in index.items():
+            # Each stored entry, once for every time that its position is taken.
+            order = np.argsort(positions, kind="stable")
+            first, last = (np.searchsorted(positions, places[dim], s, order) for s in ("left", "right"))
+            entries = np.repeat(np.arange(len(values)), last - first)
+            turn = np.arange(len(entries)) - np.repeat(np.cumsum(last - first) - (last - first), last - first)
+            values, places = values[entries], [place[entries] for place in places]
+            places[dim] = order[first[entries] + turn]
+            shape[dim] = len(positions)
+        flat = np.ravel_multi_index(tuple(places), shape)
+        order = np.argsort(flat, kind="stable")
+        return self._of(values[order], flat[order], shape)
+
     def load(self) -> NDArray[Any]:
         """Return the values as a dense array; positions that are not stored are 0."""
-        values, indices = (part.load() for part in self.parts)
-        flat = indices if indices.ndim == 1 else np.ravel_multi_index(tuple(indices.T), self.shape)
         dense = np.zeros(elements.count(self.shape), self.dtype)
-        dense[flat] = values
+        dense[self._flat()] = self.parts[0].load()
         return dense.reshape(self.shape)
+
+    def _flat(self) -> NDArray[np.int64]:
+        """Return the position of each stored value among all."""
+        found: NDArray[np.int64] = self.parts[1].load()
+        rows = found.ndim > 1
+        return np.asarray(np.ravel_multi_index(tuple(found.T), self.shape) if rows else found, np.int64)
+
+    def _of(self, values: NDArray[Any], flat: NDArray[np.int64], shape: Sequence[int]) -> SparseWeight:
+        """Return a weight of this name with other entries."""
+        rows = len(self.parts[1].shape) > 1
+        places = np.stack(np.unravel_index(flat, shape), axis=1).astype(np.int64) if rows else flat
+        proto = SparseTensorProto(dims=[int(size) for size in shape])
+        proto.values.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), self.proto.values.name))
+        proto.indices.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(places), self.proto.indices.name))
+        return SparseWeight(proto, Weight(proto.values), Weight(proto.indices))
 
 
 def stored(constant: gs.Constant) -> Weight | SparseWeight | NDArray[Any]:

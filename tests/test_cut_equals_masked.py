@@ -117,4 +117,5 @@ def test_a_sparse_weight_is_cut() -> None:
     solution = solve(model.graph)
     small, proof = prune(model, solution, halved(solution))
     assert proof.passed, proof.worst
-    assert {t.name: list(t.dims) for t in to_proto(small).graph.initializer}["w0"] == [6, 8]
+    (cut,) = to_proto(small).graph.sparse_initializer
+    assert (cut.values.name, list(cut.dims)) == ("w0", [6, 8])

@@ -48,7 +48,7 @@ def unlike(left: gs.Constant, cuts: Cuts, right: gs.Constant) -> Unlike | None:
     a, b = stored(left), stored(right)
     room = _room(a)
     if isinstance(a, SparseWeight) or isinstance(b, SparseWeight):
-        return _unlike_sparse(a, b)
+        return _unlike_sparse(a.take(cuts) if cuts and isinstance(a, SparseWeight) else a, b)
     if cuts:
         a = a.take(cuts) if isinstance(a, Weight) else take(a, cuts)
     kinds = [element_of(each) for each in (a, b)]
