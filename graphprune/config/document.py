@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -80,8 +80,29 @@ def read(path: Path) -> Document:
     values: object = found.values
     if not isinstance(values, dict):
         raise Usage(f"{path}:1: it is no table of keys and values", "graphprune init writes an example")
-    lines = tuple(line.removesuffix("\r") for line in text.split("\n"))
-    return Document(str(path), cast("dict[str, Any]", values), found.lines, lines)
+    document = Document(str(path), cast("dict[str, Any]", values), found.lines, _split(text))
+    for keys in _with_nul(document.values):
+        what = f"the value of {'.'.join(map(str, keys))} holds a NUL character"
+        raise Usage(f"{path}:{document.line(*keys)}: {what}", "no path and no name can have one")
+    return document
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(line.removesuffix("\r") for line in text.split("\n"))
+
+
+def _with_nul(value: object, keys: Keys = ()) -> Iterator[Keys]:
+    """Yield the keys that lead to texts, or are names, with a NUL character."""
+    if isinstance(value, str):
+        if "\0" in value:
+            yield keys
+    elif isinstance(value, dict):
+        for name, inner in cast("dict[str, object]", value).items():
+            yield from _with_nul(name, (*keys, name))
+            yield from _with_nul(inner, (*keys, name))
+    elif isinstance(value, list):
+        for at, inner in enumerate(cast("list[object]", value)):
+            yield from _with_nul(inner, (*keys, at))
 
 
 def _ours(found: Parsed, path: Path) -> Parsed:
