@@ -53,6 +53,10 @@ def number_of(dtype: np.dtype[Any]) -> int:
     return _NUMBERS[dtype.newbyteorder("=") if dtype.byteorder == ">" else dtype]
 
 
+MOST = 1 << 44
+"""Elements of a tensor that is still possible: 17.6 million million are more than any machine holds."""
+
+
 def count(dims: Iterable[int]) -> int:
     """Return the number of elements of a tensor of these sizes, in exact arithmetic."""
     return math.prod(dims)

@@ -207,6 +207,24 @@ def exactly(node: gs.Node, arrays: Sequence[Array | None]) -> Array | None:
         return None
 
 
+def _padded(arrays: Sequence[Array | None]) -> int:
+    """Return at least how many elements a padded tensor has."""
+    data, pads = arrays[0], arrays[1] if len(arrays) > 1 else None
+    return 0 if data is None or pads is None else data.size + int(pads.astype(object).reshape(-1).sum())
+
+
+_GROWING: Mapping[str, Callable[[Sequence[Array | None]], int]] = {
+    "OneHot": lambda arrays: _times(arrays[0], arrays[1]),
+    "Pad": _padded,
+    "Tile": lambda arrays: _times(arrays[0], arrays[1]),
+}
+"""How many elements the operators make, at least, that make many of few."""
+
+
+def _times(data: Array | None, counts: Array | None) -> int:
+    return 0 if data is None or counts is None else data.size * prod(int(c) for c in counts.reshape(-1))
+
+
 def evaluate(node: gs.Node, arrays: Sequence[Array | None], opset: int) -> list[Array] | None:
     """Return the outputs of `node` for small inputs, or None where it cannot be told."""
     if not is_default_domain(node):
@@ -216,6 +234,8 @@ def evaluate(node: gs.Node, arrays: Sequence[Array | None], opset: int) -> list[
             if node.op in _TABLE:
                 result = [np.asarray(_TABLE[node.op](arrays, node.attrs))]
             elif node.op in _REFERENCE:
+                if node.op in _GROWING and _GROWING[node.op](arrays) > LIMIT:
+                    return None
                 result = _reference(node, arrays, opset)
             else:
                 return None

@@ -142,7 +142,7 @@ class Inspection:
         return {"version": VERSION, **asdict(self)}
 
 
-def inspect(model: Model | Path | str) -> Inspection:
+def inspect(model: Model | onnx.ModelProto | Path | str) -> Inspection:
     """Look at `model`; nothing in it is changed, and no weight is read but those that others are computed of.
 
     Raises `Refused` where it is no valid model.
@@ -150,7 +150,7 @@ def inspect(model: Model | Path | str) -> Inspection:
     return facts(solved(model))
 
 
-def solved(model: Model | Path | str, shape: tuple[str, ...] = ()) -> State:
+def solved(model: Model | onnx.ModelProto | Path | str, shape: tuple[str, ...] = ()) -> State:
     """Return the state of `model` with its groups.
 
     Raises `Refused` where it is no valid model, `Usage` where the sizes in `shape` do not fit it.

@@ -70,6 +70,47 @@ def raised(model: ModelProto) -> ModelProto:
     return copy
 
 
+def check_sizes(model: ModelProto) -> None:
+    """Refuse inputs and outputs that are declared so large that no machine could hold them."""
+    for graph in _graphs(model.graph):
+        for value in (*graph.input, *graph.output, *graph.value_info):
+            dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim if dim.dim_value > 0]
+            if elements.count(dims) > elements.MOST:
+                raise Refused(f"'{value.name}' is declared with impossible sizes {dims[:8]}", _INVALID)
+
+
+_KERNELS = {"Conv": 1, "ConvInteger": 1, "ConvTranspose": 1, "QLinearConv": 3}
+"""Operators with a kernel, and the operand that it is."""
+
+
+def check_kernels(model: ModelProto) -> None:
+    """Refuse a convolution whose kernel has no extent: ONNX Runtime never comes back from one."""
+    for graph in _graphs(model.graph):
+        sizes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+        for node in graph.node:
+            slot = _KERNELS.get(node.op_type, len(node.input))
+            if slot < len(node.input) and 0 in sizes.get(node.input[slot], [])[2:]:
+                raise Refused(f"{label(node)}: its kernel is {sizes[node.input[slot]]}", _INVALID)
+
+
+def check_bodies(model: ModelProto) -> None:
+    """Refuse an If, a Loop or a Scan whose bodies take or give another number of values than the node."""
+    for node in (node for graph in _graphs(model.graph) for node in graph.node):
+        if _domain(node.domain) or node.op_type not in ("If", "Loop", "Scan"):
+            continue
+        # A Loop hands its count and its condition to the body, and the condition comes back; a Scan that
+        # has an operand for lengths (opset 8) does not hand it on.
+        more = 1 if node.op_type == "Loop" else 0
+        takes = {"If": {0}, "Loop": {max(len(node.input), 2)}}
+        allowed = takes.get(node.op_type, {len(node.input), len(node.input) - 1})
+        for body in bodies(node):
+            defaults = {tensor.name for tensor in body.initializer}
+            taken = sum(value.name not in defaults for value in body.input)
+            if taken not in allowed or len(body.output) != len(node.output) + more:
+                found = f"takes {taken} values and gives {len(body.output)}"
+                raise Refused(f"{label(node)}: its body '{body.name}' {found}", _INVALID)
+
+
 def check_text(model: ModelProto) -> None:
     """Refuse names and notes that are no UTF-8: protobuf hands those out as bytes, and takes none back."""
     for value in _texts(model):

@@ -26,8 +26,18 @@ from graphprune.external import File, Folder, Stretch, locations, mark
 from graphprune.files import is_one_file
 from graphprune.functions import inline
 from graphprune.imports import Source, import_model
-from graphprune.intake import WEIGHTS_ALONE, check_operators, check_text, check_versions, raised
+from graphprune.intake import (
+    WEIGHTS_ALONE,
+    check_bodies,
+    check_kernels,
+    check_operators,
+    check_sizes,
+    check_text,
+    check_versions,
+    raised,
+)
 from graphprune.order import is_ordered, sort
+from graphprune.runtime.accepted import check_accepted
 from graphprune.wire import Malformed, skim
 from graphprune.write import TEXT_SUFFIXES, write
 
@@ -57,13 +67,28 @@ class Model:
     notes: tuple[str, ...] = ()
 
 
-def load(path: Path | str) -> Model:
-    """Read a model. Weights stay in the file, and in its external data, until they are used.
+def load(source: ModelProto | Path | str) -> Model:
+    """Read a model from a file, or take one that `onnx.load` has read.
+
+    Weights stay in the file, and in its external data, until they are used; those of a proto stay in it, so
+    leave it as it is.
 
     Raises:
         Usage: there is no such file.
         Refused: it is no valid ONNX model, or of a version that the installed onnx does not know, or its
-            external data is missing, too short, or outside its folder.
+            external data is missing, too short, or outside its folder, or ONNX Runtime, which has all its
+            operators, does not accept it.
+    """
+    model = from_proto(source) if isinstance(source, ModelProto) else read(source)
+    check_accepted(model)
+    return model
+
+
+def read(path: Path | str) -> Model:
+    """Read a model as `load` does, without asking ONNX Runtime.
+
+    Raises:
+        Usage, Refused: as for `load`.
     """
     path = Path(path)
     proto, places = _parse(path)
@@ -140,7 +165,7 @@ def save(
         from graphprune.proof.structure import compared, wrong
 
         try:
-            found = load(written)
+            found = read(written)
         except Refused as error:
             what = f"the model to be written is not valid: {error.what}"
             raise GraphpruneError(what, "please report this with the model") from error
@@ -157,6 +182,7 @@ def _model(
     proto: ModelProto, folder: Folder | None, path: Path | None, places: Mapping[int, Stretch]
 ) -> Model:
     check_text(proto)
+    check_sizes(proto)
     check_versions(proto)
     own, notes = path is not None, list[str]()
     if proto.ir_version < WEIGHTS_ALONE:
@@ -175,6 +201,8 @@ def _model(
             proto = copy
         sort(proto.graph)
     check_operators(proto)
+    check_bodies(proto)
+    check_kernels(proto)
     graph = import_model(Source(proto, folder, places))
     return Model(graph, proto, folder.base if folder is not None else None, path, tuple(notes))
 

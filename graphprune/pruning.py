@@ -19,6 +19,8 @@ from graphprune.target import read_latency
 from graphprune.tiles import QUANTISED
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from graphprune.model import Model
 
 Target = tuple[str, str]
@@ -259,13 +261,15 @@ def _steps(items: tuple[Item, ...] | None) -> int:
 
 
 def prune(
-    model: Model | Path | str,
+    model: Model | ModelProto | Path | str,
     *,
     verify: bool = True,
     custom_ops: Sequence[Path | str] = (),
     **values: object,
 ) -> State:
     """Prune `model` and return all that came of it; `save(state.result, path)` writes the smaller model.
+
+    A model is a path, what `graphprune.load` returns, or a `ModelProto` as `onnx.load` returns it.
 
     Options are those of `graphprune prune`, with underscores: `ratio`, `target`, `scope`, `importance`,
     `only`, `ignore`, `ratio_for`, `max_ratio`, `min_units`, `round_to`, `plan` (a path), `seed`, `shape`,
@@ -292,15 +296,15 @@ def _frozen(value: object) -> object:
     return tuple(cast("list[object]", value)) if isinstance(value, list) else value
 
 
-def run(model: Model | Path | str, pipeline: str) -> State:
+def run(model: Model | ModelProto | Path | str, pipeline: str) -> State:
     """Run any pipeline, as `fold,group,score{by=l1},select{ratio=0.3},cut,verify`, on `model`."""
     from graphprune.pipeline_text import parse
 
     return run_pipeline(parse(pipeline), start(model))
 
 
-def start(model: Model | Path | str) -> State:
+def start(model: Model | ModelProto | Path | str) -> State:
     """The state before the first pass."""
-    from graphprune.model import load
+    from graphprune.model import Model, load
 
-    return State(load(model) if isinstance(model, str | Path) else model)
+    return State(model if isinstance(model, Model) else load(model))

@@ -19,9 +19,9 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 from onnx import TensorProto, shape_inference
 
-from graphprune import evaluate, rules
+from graphprune import elements, evaluate, rules
 from graphprune.body_shapes import walk_bodies
-from graphprune.errors import Usage
+from graphprune.errors import Refused, Usage
 from graphprune.ir import (
     constants,
     dimensions,
@@ -42,6 +42,7 @@ from graphprune.symbols.standins import broken, impossible, stand_ins
 
 Sizes = tuple[int, ...]
 _OPEN_PRIMES = 10007
+_LONG = 1 << 16
 _SAME_SHAPE = {"FusedConv": ("Conv", 3), "FusedGemm": ("Gemm", 3)}
 """Operators without a schema, with the one whose inference fits and how many operands it takes."""
 Derive = Callable[[gs.Node, "Shapes", int], Sequence[Sizes | None]]
@@ -140,6 +141,7 @@ def infer(
         if size.symbols and size.symbols <= shapes.numbers.keys()
     }
     shapes.sizes = known.sizes(shapes.numbers)
+    _refuse_impossible(shapes)
     for tensor in constants(graph):
         shapes.note(tensor)
     _infer_whole(graph, shapes)
@@ -147,8 +149,23 @@ def infer(
     return shapes
 
 
+def _refuse_impossible(shapes: Shapes) -> None:
+    """Refuse a tensor that no machine could hold.
+
+    Raises:
+        Refused: naming it.
+    """
+    for name, sizes in shapes.sizes.items():
+        if elements.count(sizes) > elements.MOST:
+            raise Refused(f"'{name}' would have impossible sizes {list(sizes)[:8]}", "is the model damaged?")
+
+
 def _infer_whole(graph: gs.Graph, shapes: Shapes) -> None:
-    """Run onnx's shape inference over a copy in which large weights are inputs without values."""
+    """Run onnx's shape inference over a copy in which large weights are inputs without values.
+
+    It keeps an entry for each element of a list whose values it follows, so that where there is a long list
+    no values are followed.
+    """
     inputs: list[onnx.ValueInfoProto] = []
     initializers: list[TensorProto] = []
     for tensor in graph.inputs:
@@ -185,7 +202,8 @@ def _infer_whole(graph: gs.Graph, shapes: Shapes) -> None:
     )
     model = onnx.helper.make_model(lean, opset_imports=list(graph.import_domains or []))
     try:
-        inferred = shape_inference.infer_shapes(model, data_prop=True)
+        long = any(len(sizes) == 1 and sizes[0] > _LONG for sizes in shapes.sizes.values())
+        inferred = shape_inference.infer_shapes(model, data_prop=not long)
     except Exception:  # noqa: BLE001 - many kinds are raised; what stays open is filled in node by node
         return
     for info in [*inferred.graph.value_info, *inferred.graph.output]:

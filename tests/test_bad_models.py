@@ -11,10 +11,10 @@ from pathlib import Path
 import onnx
 import onnx_graphsurgeon as gs
 import pytest
-from onnx import AttributeProto, ModelProto, TensorProto, parser
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, helper, parser
 
 from graphprune.errors import GraphpruneError, Refused, Usage
-from graphprune.model import from_proto, load, save, to_proto
+from graphprune.model import from_proto, load, read, save, to_proto
 from graphprune.weights import stored
 from tests.work import at_most_calls
 
@@ -123,7 +123,42 @@ def _ref(model: ModelProto) -> None:
     model.graph.node[2].attribute.add(name="alpha", ref_attr_name="outer", type=AttributeProto.FLOAT)
 
 
+def _branches(one: int, other: int, takes: int = 0) -> Callable[[ModelProto], None]:
+    """Put an If in front of the last node, with branches that give so many values."""
+
+    def change(model: ModelProto) -> None:
+        bodies: list[GraphProto] = []
+        for name, count in (("p", one), ("q", other)):
+            nodes = [helper.make_node("Relu", ["c"], [f"{name}{i}"]) for i in range(max(count, 1))]
+            ends = [helper.make_tensor_value_info(f"{name}{i}", 1, None) for i in range(count)]
+            given = [helper.make_tensor_value_info(f"{name}_given{i}", 1, None) for i in range(takes)]
+            bodies.append(helper.make_graph(nodes, name, given, ends))
+        model.graph.input.append(helper.make_tensor_value_info("which", TensorProto.BOOL, []))
+        model.graph.node[2].CopyFrom(
+            helper.make_node("If", ["which"], ["d"], then_branch=bodies[0], else_branch=bodies[1])
+        )
+
+    return change
+
+
+def _kernel_of_nothing(model: ModelProto) -> None:
+    model.graph.initializer.append(TensorProto(name="k", dims=[2, 4, 0, 1], data_type=1))
+    model.graph.node[3].CopyFrom(helper.make_node("Conv", ["d", "k"], ["y"]))
+
+
+def _input_size(size: int) -> Callable[[ModelProto], None]:
+    def change(model: ModelProto) -> None:
+        model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = size
+
+    return change
+
+
 MODELS: list[tuple[str, Callable[[ModelProto], object], str]] = [
+    ("a branch without outputs", _branches(1, 0), "its body 'q' takes 0 values and gives 0"),
+    ("branches with an output more", _branches(2, 2), r"its body '.' takes 0 values and gives 2"),
+    ("branches that take a value", _branches(1, 1, 1), r"its body '.' takes 1 values"),
+    ("a kernel of no extent", _kernel_of_nothing, r"its kernel is \[2, 4, 0, 1\]"),
+    ("a batch of 2^62", _input_size(1 << 62), "'x' is declared with impossible sizes"),
     ("no graph", lambda m: m.ClearField("graph"), "no graph"),
     ("empty graph", lambda m: m.graph.Clear(), "no outputs"),
     ("no IR version", lambda m: m.ClearField("ir_version"), "IR version 0"),
@@ -255,17 +290,17 @@ def test_a_damaged_file_is_refused_or_read_but_nothing_else(tmp_path: Path, seed
         tensor.doc_string = "a weight"
     data = model.SerializeToString()
     path, out = tmp_path / "m.onnx", tmp_path / "o.onnx"
-    read = 0
+    harmless = 0
     for _ in range(700):
         path.write_bytes(_damaged(data, rng))
         with at_most_calls(200_000), suppress(Usage, Refused):
-            found = load(path)
+            found = read(path)
             for node in found.graph.nodes:
                 for tensor in node.inputs:
                     if isinstance(tensor, gs.Constant):
                         stored(tensor).load()
             to_proto(found)
-            read += 1
-            if read % 20 == 0:
+            harmless += 1
+            if harmless % 20 == 0:
                 save(found, out, force=True)
-    assert read > 5, "some of the damage is harmless"
+    assert harmless > 5, "some of the damage is harmless"

@@ -1,0 +1,52 @@
+"""Sizes that no machine has memory for are told before anything is made of them."""
+
+from __future__ import annotations
+
+import onnx.parser
+import pytest
+
+from graphprune.errors import Refused
+from graphprune.inspection import inspect
+from graphprune.model import from_proto
+from tests.networks.fill import fill
+from tests.work import at_most_calls
+
+MADE = {
+    "Range": "r = Range (zero, many, one)",
+    "ConstantOfShape": "r = ConstantOfShape (size)",
+    "Expand": "r = Expand (size, size)",
+    "Tile": "r = Tile (size, size)",
+    "Pad": "r = Pad (size, pads)",
+    "OneHot": "o = OneHot (few, many, pair)\n  r = Reshape (o, flat)",
+}
+
+
+def _network(made: str, size: int) -> onnx.ModelProto:
+    return fill(f"""
+g (float[2, 3] x) => (float[2, 4] y)
+<float[3, 8] w, float[8, 4] v, int64 zero = {{0}}, int64 one = {{1}}, int64 many = {{{size}}},
+ int64[1] size = {{{size}}}, int64[1] few = {{0}}, int64[1] three = {{3}}, int64[2] pads = {{0, {size}}},
+ int64[2] pair = {{0, 1}}, int64[1] flat = {{-1}}>
+{{
+  {made}
+  q = Slice (r, few, three)
+  f = Cast <to = 1> (q)
+  z = Add (x, f)
+  a = MatMul (z, w)
+  b = Relu (a)
+  y = MatMul (b, v)
+}}""")
+
+
+@pytest.mark.parametrize("made", MADE.values(), ids=MADE)
+def test_a_tensor_of_2_to_62_elements_is_refused(made: str) -> None:
+    with at_most_calls(2_000_000), pytest.raises(Refused):
+        inspect(from_proto(_network(made, 1 << 62)))
+
+
+@pytest.mark.parametrize("made", MADE.values(), ids=MADE)
+def test_a_list_of_2_to_33_elements_is_never_made(made: str) -> None:
+    """It would take 64 GB. The network is pruned elsewhere all the same."""
+    with at_most_calls(2_000_000):
+        found = inspect(from_proto(_network(made, 1 << 33)))
+    assert any(group.reason == "" for group in found.groups)
