@@ -5,11 +5,13 @@
 #   VENV=folder         where the environment lives
 #   LOCK=file           the versions to install (pip's constraints); /dev/null for the newest
 #   TESTS='-k cut'      what to add to the pytest command line
+#   MINUTES=30          how long `make fuzz` runs
 #   GRAPHPRUNE_ZOO=dir  the folder of exported graphs that the sweeps of `make zoo` and `make bench` read
 
 VENV ?= .venv
 LOCK ?= .ci/constraints.txt
 TESTS ?=
+MINUTES ?= 30
 
 # The first of these that runs and is new enough. A shim of a version manager may exist and not run.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -19,7 +21,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --constraint $(LOCK)
 
-.PHONY: help demo test test-newest test-oldest lock lint format pytest engines model-explorer zoo bench coverage clean
+.PHONY: help demo test test-newest test-oldest lock lint format pytest engines model-explorer zoo fuzz bench coverage clean
 .DEFAULT_GOAL := help
 
 help:
@@ -66,6 +68,9 @@ model-explorer: $(READY) ## fetch Model Explorer, which tests let read our node 
 zoo: $(READY) engines ## the slow tests, and the sweep over every graph of GRAPHPRUNE_ZOO
 	$(BIN)/python -m pytest -m "slow or zoo" $(TESTS)
 	$(BIN)/python -m benchmarks.zoo --no-write
+
+fuzz: $(READY) ## mutated files and random networks, for MINUTES=30; what fails is kept in build/fuzz
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 bench: bench-cold-start bench-shared-bias bench-light ## the quick benchmarks; `make help` lists the others
 

@@ -11,12 +11,23 @@ import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 from onnx_graphsurgeon.exporters.onnx_exporter import OnnxExporter
 
+from graphprune.attributes import write_attribute
 from graphprune.weights import stored
 
 
 def node_proto(node: gs.Node) -> onnx.NodeProto:
-    """Return `node` as onnx writes it."""
-    return OnnxExporter.export_node(node)
+    """Return `node` as onnx writes it; a list without elements is one of integers, as most are."""
+    empty = [name for name, value in node.attrs.items() if isinstance(value, list) and not value]
+    if not empty:
+        return OnnxExporter.export_node(node)
+    proto = onnx.NodeProto(op_type=node.op, name=node.name or "", domain=node.domain or "")
+    proto.input.extend(tensor.name for tensor in node.inputs)
+    proto.output.extend(tensor.name for tensor in node.outputs)
+    rest = {name: value for name, value in node.attrs.items() if name not in empty}
+    proto.attribute.extend(OnnxExporter.export_attributes(rest))
+    for name in empty:
+        write_attribute(proto.attribute.add(), name, [])
+    return proto
 
 
 def is_default_domain(node: gs.Node) -> bool:

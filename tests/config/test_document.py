@@ -230,3 +230,18 @@ def test_a_folder_a_missing_file_and_no_text_are_refused(tmp_path: Path) -> None
 def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_bytes(b"\xef\xbb\xbf" + json.dumps({"version": 1}).encode())
     assert read(tmp_path / "c.json").values == {"version": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ('[prune]\n\noutput = "o\\u0000.onnx"\n', "prune.output"),
+        ('[prune]\n\nignore = ["a", "b\\u0000"]\n', "prune.ignore.1"),
+    ],
+    ids=["a text", "a text in a list"],
+)
+def test_a_value_with_a_nul_character_is_refused_with_its_line(tmp_path: Path, text: str, keys: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(Usage, match=rf"c\.toml:3: the value of {keys} holds a NUL character"):
+        read(path)

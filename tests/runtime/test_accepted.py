@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 import graphprune
 from graphprune.cli import main
 from graphprune.errors import Refused
+from graphprune.ir import node_proto
 from graphprune.model import load, read
 from tests.networks import network
 
@@ -104,3 +105,17 @@ def test_a_model_that_onnx_load_has_read_is_judged_as_a_file_is() -> None:
     _string_weight(model)
     with pytest.raises(Refused):
         graphprune.prune(model)
+
+
+def test_an_attribute_without_elements_is_written_as_a_list(tmp_path: Path) -> None:
+    model = ModelProto.FromString(network("mlp").SerializeToString())
+    node = model.graph.node[1]
+    node.op_type, node.domain = "SomethingOfAnAccelerator", "acme"
+    node.attribute.add(name="axes", type=AttributeProto.INTS)
+    model.opset_import.add(domain="acme", version=1)
+    path = tmp_path / "m.onnx"
+    path.write_bytes(model.SerializeToString())
+    proto = node_proto(load(path).graph.nodes[1])
+    assert (proto.domain, [each.name for each in proto.attribute]) == ("acme", ["axes"])
+    assert proto.attribute[0].type == AttributeProto.INTS
+    assert proto.output == node.output

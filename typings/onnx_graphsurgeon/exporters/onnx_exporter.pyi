@@ -1,4 +1,7 @@
-from onnx import GraphProto, NodeProto, TensorProto, ValueInfoProto
+from collections.abc import Mapping
+from typing import Any
+
+from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto
 from onnx_graphsurgeon import Constant, Graph, Node, Tensor
 
 class OnnxExporter:
@@ -6,6 +9,8 @@ class OnnxExporter:
     def export_tensor_proto(tensor: Constant) -> TensorProto: ...
     @staticmethod
     def export_value_info_proto(tensor: Tensor, do_type_check: bool) -> ValueInfoProto: ...
+    @staticmethod
+    def export_attributes(attrs: Mapping[str, Any]) -> list[AttributeProto]: ...
     @staticmethod
     def export_node(node: Node) -> NodeProto: ...
     @staticmethod
