@@ -289,6 +289,19 @@ def _normalised(node: gs.Node, view: View) -> Told:
         yield node.inputs[0], (*sizes[: len(sizes) - len(scale)], *scale)
 
 
+def _recurrent(node: gs.Node, view: View) -> Told:
+    """A sequence of batches (with layout 1, a batch of sequences), and its hidden states by direction."""
+    weight, again = view(node.inputs[1]), view(node.inputs[2])
+    if weight is None or again is None or len(weight) != 3 or len(again) != 3:
+        return
+    ways, hidden = again[0], again[2]
+    first = bool(node.attrs.get("layout", 0))
+    yield node.inputs[0], (None, None, weight[2])
+    whole: Partial = (None, None, ways, hidden) if first else (None, ways, None, hidden)
+    last: Partial = (None, ways, hidden) if first else (ways, None, hidden)
+    yield from ((tensor, whole if at == 0 else last) for at, tensor in enumerate(node.outputs))
+
+
 _UNARY = (
     "Abs Cast Ceil Celu Clip CumSum DequantizeLinear Dropout Elu Erf Exp Floor Gelu HardSigmoid HardSwish "
     "Hardmax Identity LeakyRelu Log LogSoftmax LpNormalization Mish Neg QuantizeLinear Reciprocal Relu Round "
@@ -309,6 +322,7 @@ _TELL: Mapping[str, Tell] = {
     **dict.fromkeys(("BatchNormalization", "InstanceNormalization"), _per_channel),
     **dict.fromkeys(("LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"), _normalised),
     **dict.fromkeys(("AveragePool", "GlobalAveragePool", "GlobalMaxPool", "LpPool", "MaxPool"), _pool),
+    **dict.fromkeys(("GRU", "LSTM", "RNN"), _recurrent),
     "Transpose": _transpose,
     "Reshape": _reshape,
     "Unsqueeze": _unsqueeze,

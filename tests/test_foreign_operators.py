@@ -14,6 +14,7 @@ from graphprune.pruning import prune
 from graphprune.solve import solve
 from graphprune.state import State, made
 from graphprune.verify import compare
+from tests.networks.fill import fill
 
 HEAD = '<ir_version: 8, opset_import: ["": 17, "acme": 1, "TRT": 1, "com.microsoft": 1]> g '
 WEIGHTS = {
@@ -182,3 +183,18 @@ def test_what_is_wired_into_an_operator_that_is_not_run_is_compared() -> None:
     text = X + f"{{ {FRONT} d = acme.Attention (b, c) {BEHIND} }}"
     one, other = from_proto(build(text)), from_proto(build(text.replace("(b, c)", "(c, b)")))
     assert not compare(one, other).passed
+
+
+@pytest.mark.parametrize(
+    ("operator", "gates", "layout"), [("LSTM", 4, 0), ("GRU", 3, 0), ("RNN", 1, 0), ("RNN", 1, 1)]
+)
+def test_a_recurrent_operator_says_what_it_reads(operator: str, gates: int, layout: int) -> None:
+    """What an unknown operator writes has three dimensions there, and as many features as the weight."""
+    size = gates * 8
+    text = f"""<ir_version: 8, opset_import: ["": 17, "acme": 1]>
+    g (float[t, n, 6] x) => (float[n, 4] y)
+    <float[1, {size}, 6] w, float[1, {size}, 8] r, float[8, 4] v, int64[1] ways = {{{layout}}}>
+    {{ p = acme.Odd (x) a, last = {operator} <hidden_size = 8, layout = {layout}> (p, w, r)
+      f = Squeeze (last, ways) y = MatMul (f, v) }}"""
+    found = solve(from_proto(fill(text)).graph)
+    assert [group.size for group in found.groups if group.prunable] == [8]
