@@ -285,7 +285,9 @@ def _values(
             return {}
         alone = [_values(model, found, [part]) for part in parts]
         return {name: value for each in alone for name, value in each.items()}
-    return known | dict(zip(names, (np.array(each) for each in made), strict=True))
+    # What ONNX Runtime has no kernel for in bfloat16 was computed in float32.
+    types = {name: elements.DTYPES[found.shapes.types[name]] for name in names}
+    return known | {name: np.array(each, types[name]) for name, each in zip(names, made, strict=True)}
 
 
 def _simple(nodes: Sequence[gs.Node], tensor: gs.Tensor) -> NDArray[Any] | None:

@@ -117,6 +117,16 @@ def test_a_weight_that_is_computed_becomes_a_weight_and_the_model_computes_the_s
     assert compare(model, known).worst.error == 0
 
 
+@pytest.mark.parametrize("element", ["float16", "bfloat16"])
+def test_a_weight_that_is_computed_keeps_its_type(element: str) -> None:
+    text = f"""g ({element}[2, 6] x) => ({element}[2, 16] y) <{element}[6, 16] w, {element}[16] gain>
+    {{ u = Tanh (w) s = Mul (u, gain) y = MatMul (x, s) }}"""
+    known = folded(text)[1]
+    assert operators(known) == ["MatMul"]
+    kinds = {tensor.name: tensor.data_type for tensor in to_proto(known).graph.initializer}
+    assert kinds == {"s": TensorProto.DataType.Value(element.upper())}
+
+
 @pytest.mark.parametrize(
     ("text", "op"),
     [
