@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice, product
-from operator import eq, gt, lt
+from operator import eq, gt, itemgetter, lt
 from typing import TypeVar
 
 import numpy as np
@@ -45,11 +45,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What no run exercises: what, why, and the symbol to fix with `--shape` ('' where none is to blame)."""
+    """What no run exercises: what, why, and where sizes cost too much the cheapest that were found."""
 
     name: str
     reason: str
-    symbol: str = ""
+    cheapest: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True)
@@ -201,10 +201,13 @@ def _refusal(left: Sequence[LeftOut], known: Facts) -> Refused:
             f"sizes contradict each other: {_clash(conflict)}",
             "give others with --shape",
         )
-    reason, name = next(((each.reason, each.symbol) for each in left), ("the model has no inputs", ""))
-    name = name or next(iter(known.free), "")
-    hint = f"fix {name} with --shape {name}=N" if name else "give sizes with --shape"
-    return Refused(reason, hint)
+    first = next(iter(left), LeftOut("", "the model has no inputs"))
+    if first.cheapest:
+        # What is all fixed takes what it takes.
+        sizes = ",".join(f"{name}={size}" for name, size in first.cheapest.items())
+        return Refused(first.reason, f"where there is the memory, have it run so with --shape {sizes}")
+    name = f"{known.free[0]}=8, or another size" if known.free else "the sizes of the inputs"
+    return Refused(first.reason, f"give {name}, with --shape")
 
 
 def _clash(conflict: Conflict) -> str:
@@ -247,12 +250,25 @@ def _runs(outlook: Outlook, budget: int, least: int) -> Feeding:
             continue
         found = _cheapest(outlook, aim, budget)
         if isinstance(found, LeftOut):
-            left += [found] if aim.must or found.symbol else []
+            left += [found] if aim.must or found.cheapest else []
         elif found not in seen:
             seen.append(found)
             runs.append(outlook.run(aim.name, found))
             others[aim.name] = _others(outlook, aim, found, budget)
+    if not runs and (single := _single(outlook, left)) is not None:
+        return Feeding((outlook.run("one sample", single),), tuple(left), others)
     return Feeding(tuple(runs), tuple(left), others)
+
+
+def _single(outlook: Outlook, left: Sequence[LeftOut]) -> Assignment | None:
+    """Return a batch of one where that alone is open and the budget has no room even for it.
+
+    Such a model takes what it takes, as one whose sizes are all fixed.
+    """
+    batch = set[str]().union(*(size.symbols for size in outlook.batch))
+    cheapest = next((dict(each.cheapest) for each in left if each.cheapest), {})
+    single = cheapest and batch.issuperset(cheapest) and all(size == 1 for size in cheapest.values())
+    return cheapest if single else None
 
 
 def _aims(outlook: Outlook, seen: Sequence[Assignment], least: int) -> Iterator[_Aim]:
@@ -396,7 +412,7 @@ def _cheapest(outlook: Outlook, aim: _Aim, budget: int) -> Assignment | LeftOut:
                 continue
             peak = outlook.peak(assignment)
             if peak > budget:
-                over = over or (peak, assignment)
+                over = min(over or (peak, assignment), (peak, assignment), key=itemgetter(0))
                 break
             misses = outlook.score(assignment)[0]
             if best is None or misses < best[0]:
@@ -410,10 +426,9 @@ def _cheapest(outlook: Outlook, aim: _Aim, budget: int) -> Assignment | LeftOut:
         free = ", ".join(outlook.constraints.free)
         return LeftOut(aim.name, f"no sizes were found at which the inputs fit together ({free} are free)")
     peak, assignment = over
-    largest = max(assignment, key=lambda name: assignment[name])
-    where = f"at {largest}={assignment[largest]}"
-    cost = f"tensors would take {peak / 1e6:.0f} MB {where}, the limit is {budget / 1e6:.0f} MB"
-    return LeftOut(aim.name, f"{cost}; {aim.why}" if aim.why else cost, largest)
+    sizes = ", ".join(f"{name}={size}" for name, size in assignment.items())
+    cost = f"tensors would take {peak / 1e6:.0f} MB at {sizes}, the limit is {budget / 1e6:.0f} MB"
+    return LeftOut(aim.name, f"{cost}; {aim.why}" if aim.why else cost, assignment)
 
 
 def _settled(

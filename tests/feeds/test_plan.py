@@ -9,6 +9,7 @@ import pytest
 
 from graphprune.errors import Refused
 from graphprune.feeds import Feeding, Run, carry_out, plan
+from graphprune.symbols.facts import facts
 from tests.feeds.known import graph_of, known
 
 _DECODER = """
@@ -81,7 +82,7 @@ def test_a_boundary_that_costs_too_much_is_left_out_and_said() -> None:
     assert [run.name for run in found.runs] == ["prefill on a past", "decode", "prefill"]
     (left,) = found.left_out
     assert left.name == "to the end of pos"
-    assert left.symbol == "p"
+    assert left.cheapest["p"] + left.cheapest["s"] == 100000
     assert "compared as weights" in left.reason
 
 
@@ -94,6 +95,27 @@ def test_a_window_is_filled_and_slid(sign: int) -> None:
     assert 15 in pasts
     assert any(past > 15 for past in pasts)
     assert any(0 < past < 15 for past in pasts)
+
+
+_BATCHED = """
+<ir_version: 8, opset_import: ["": 17]>
+net (float[n, 16, SIDE, SIDE] x) => (float[n, 16, SIDE, SIDE] y) { y = Relu (x) }
+"""
+
+
+def test_a_batch_that_the_budget_has_no_room_for_is_one_sample() -> None:
+    graph = graph_of(_BATCHED.replace("SIDE", "64"))
+    found = plan(graph, facts(graph), budget=100_000)
+    assert [run.sizes["x"] for run in found.runs] == [(1, 16, 64, 64)]
+    (left,) = found.left_out
+    assert "would take 1 MB at n=1" in left.reason
+
+
+def test_sizes_that_cost_too_much_are_refused_with_the_cheapest_that_run() -> None:
+    graph = graph_of(_BATCHED.replace("SIDE", "side"))
+    with pytest.raises(Refused) as caught:
+        plan(graph, facts(graph), budget=100)
+    assert caught.value.hint.endswith("--shape n=1,side=3")
 
 
 _STRIDED = """
