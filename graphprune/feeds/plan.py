@@ -266,7 +266,7 @@ def _single(outlook: Outlook, left: Sequence[LeftOut]) -> Assignment | None:
     Such a model takes what it takes, as one whose sizes are all fixed.
     """
     batch = set[str]().union(*(size.symbols for size in outlook.batch))
-    cheapest = next((dict(each.cheapest) for each in left if each.cheapest), {})
+    cheapest: Assignment = next((dict(each.cheapest) for each in left if each.cheapest), Assignment())
     single = cheapest and batch.issuperset(cheapest) and all(size == 1 for size in cheapest.values())
     return cheapest if single else None
 

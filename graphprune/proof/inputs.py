@@ -128,7 +128,7 @@ def belonging(
 def most(source: Source, known: Facts) -> Mapping[str, Sizes]:
     """Return the sizes of tensors at the largest inputs of `source`, as far as what is `known` tells them."""
     shapes = [{name: array.shape for name, array in sample.feeds.items()} for sample in source.samples]
-    there = max(shapes, key=lambda each: sum(map(prod, each.values())), default={})
+    there = max(shapes, key=lambda each: sum(map(prod, each.values())), default=dict[str, Sizes]())
     constraints = Constraints(known, ())
     equations = [
         (size, number)

@@ -1,7 +1,7 @@
-"""Twin and cut run side by side, stage by stage; each stage of the cut starts from the twin's tensors.
+"""Twin and cut run side by side, stage by stage, so that no more of them is open than one stage.
 
-So an error does not add up, every boundary is compared, and no more of the models is open than one stage. The
-cut runs from its own tensors as well, so that its outputs are compared from end to end.
+Every boundary is compared, and so are tensors inside. The cut runs from its own tensors; a stage that is not
+close enough to the twin then runs from the twin's, so that errors of the stages in front do not add up.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -63,26 +64,26 @@ def gap(
     if centre is None:
         same = _both(expected, found)
         return NONE if bool(np.all(same)) else ALL
-    totals = np.zeros(4)
-    largest = 0.0
+    count, total, squares, errors, largest = 0, 0.0, 0.0, 0.0, 0.0
     for _, _, x, error, good in _errors(expected, found, centre):
         if good is not None and not good.size:
             return ALL
         largest = max(largest, float(np.max(error, initial=0.0)), -float(np.min(error, initial=0.0)))
-        looked_at = x.size if good is None else np.count_nonzero(good)
-        totals += [looked_at, x.sum(), _dot(x), _dot(error)]
-    count, total, squares, errors = totals
+        count += x.size if good is None else int(np.count_nonzero(good))
+        total += float(x.sum())
+        squares += _dot(x)
+        errors += _dot(error)
     if largest == 0 or count == 0:
         return Gap(0.0, largest)
-    spread = np.sqrt(max(0.0, squares / count - (total / count) ** 2))
+    spread = sqrt(max(0.0, squares / count - (total / count) ** 2))
     mean = total / count + centre
-    least = _floor(expected.dtype) * (np.sqrt(mean * mean + spread * spread) + reach)
+    least = _floor(expected.dtype) * (sqrt(mean * mean + spread * spread) + reach)
     with np.errstate(divide="ignore"):
-        worst = np.sqrt(errors / count) / max(limit * spread, least)
+        worst = float(np.sqrt(errors / count) / np.float64(max(limit * spread, least)))
         # No slice is off by more than the largest error.
         if largest > least:
             worst = max(worst, _worst(expected, found, centre, limit, spread, least))
-    return Gap(float(worst), largest)
+    return Gap(worst, largest)
 
 
 def _worst(
