@@ -115,7 +115,7 @@ def _all(node: gs.Node, view: View) -> Told:
 def _convolution(weight: int, transposed: bool = False) -> Tell:
     def tell(node: gs.Node, view: View) -> Told:
         sizes = view(node.inputs[weight])
-        if sizes is None:
+        if sizes is None or len(sizes) < 2:
             return
         group = int(node.attrs.get("group", 1))
         into, out = (sizes[0], _times(sizes[1], group)) if transposed else (_times(sizes[1], group), sizes[0])
@@ -181,7 +181,7 @@ def _pool(node: gs.Node, view: View) -> Told:
 
 def _transpose(node: gs.Node, view: View) -> Told:
     order = [int(at) for at in node.attrs.get("perm") or ()]
-    if not order:
+    if not order or sorted(order) != list(range(len(order))):
         return
     into, out = view(node.inputs[0]), view(node.outputs[0])
     empty = (None,) * len(order)
@@ -226,11 +226,13 @@ def _unsqueeze(node: gs.Node, view: View) -> Told:
     short, long = (0, 1) if node.op == "Unsqueeze" else (1, 0)
     ends = (node.inputs[0], node.outputs[0])
     small, large = view(ends[short]), view(ends[long])
+    rank = len(large) if large is not None else len(small or ()) + len(axes)
+    if any(not -rank <= axis < rank for axis in axes) or len({axis % rank for axis in axes}) < len(axes):
+        return
     if large is not None:
-        gone = {axis % len(large) for axis in axes}
+        gone = {axis % rank for axis in axes}
         yield ends[short], tuple(size for at, size in enumerate(large) if at not in gone)
     elif small is not None:
-        rank = len(small) + len(axes)
         ones, rest = {axis % rank for axis in axes}, iter(small)
         yield ends[long], tuple(1 if at in ones else next(rest) for at in range(rank))
 
@@ -241,6 +243,8 @@ def _concat(node: gs.Node, view: View) -> Told:
     if not shapes:
         return
     rank = len(shapes[0])
+    if not rank:
+        return
     axis = int(node.attrs.get("axis", 0)) % rank
     dims = [next((s[at] for s in shapes if len(s) == rank and s[at] is not None), None) for at in range(rank)]
     views = [view(tensor) for tensor in tensors]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import onnx.parser
+import onnx
 import pytest
 
 from graphprune.errors import Refused

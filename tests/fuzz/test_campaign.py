@@ -61,7 +61,7 @@ def test_random_networks_are_cut_right(first: int, room: Room) -> None:
 @pytest.mark.parametrize("number", range(40))
 def test_a_random_network_is_valid_and_runs(number: int) -> None:
     model = nets.drawn(number)
-    onnx.checker.check_model(model, full_check=True)
+    onnx.checker.check_model(model, full_check=True)  # pyright: ignore[reportUnknownMemberType]
     outputs = run(model, inputs(model, 2, 0))
     assert all(np.isfinite(each).all() for each in outputs)
     assert model.SerializeToString() == nets.drawn(number).SerializeToString()

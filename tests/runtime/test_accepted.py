@@ -21,7 +21,9 @@ from tests.networks import network
 def _string_weight(model: ModelProto) -> None:
     tensor = model.graph.initializer[0]
     count = int(np.prod(tensor.dims))
-    tensor.CopyFrom(helper.make_tensor(tensor.name, TensorProto.STRING, tensor.dims, [b"q"] * count))
+    texts = TensorProto(name=tensor.name, data_type=TensorProto.STRING, dims=tensor.dims)
+    texts.string_data.extend([b"q"] * count)
+    tensor.CopyFrom(texts)
 
 
 def _node(model: ModelProto, op: str) -> NodeProto:
@@ -92,7 +94,7 @@ def test_a_model_with_operators_that_onnx_runtime_does_not_have_is_loaded(tmp_pa
 def test_a_model_that_onnx_load_has_read_is_pruned_as_its_file_is(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(network("conv-chain").SerializeToString())
-    proto = onnx.load(path)
+    proto = onnx.load(path)  # pyright: ignore[reportUnknownMemberType]
     for name, source in (("file", path), ("proto", proto)):
         graphprune.save(graphprune.prune(source).result, tmp_path / name)
     assert (tmp_path / "file").read_bytes() == (tmp_path / "proto").read_bytes()
