@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -28,6 +31,8 @@ def main() -> int:
     parser.add_argument("--found", type=Path, default=Path("build/fuzz"), help="where files that fail go")
     parser.add_argument("--counts", type=Path, help="add the counts to this JSON file")
     options = parser.parse_args()
+    counts: Counter[str] = Counter()
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with tempfile.TemporaryDirectory(prefix="graphprune-fuzz-") as folder:
         room = Room(Path(folder))
         try:
@@ -35,22 +40,21 @@ def main() -> int:
                 return _repeat(options.repeat, room)
             end = time.monotonic() + options.minutes * 60
             cases = _cases(options.first, options.only, end)
-            counts = dict(sorted(campaign(cases, room, options.found, _tell).items()))
+            with suppress(KeyboardInterrupt):
+                campaign(cases, room, options.found, _tell, counts)
         finally:
             room.close()
-    print(json.dumps(counts, indent=1))
-    if options.counts:
-        add(options.counts, counts)
+            if counts:
+                print(json.dumps(dict(sorted(counts.items())), indent=1))
+                if options.counts:
+                    add(options.counts, counts)
     return int(any(name.partition(" ")[2] in FAULTS for name in counts))
 
 
-def add(path: Path, counts: dict[str, int]) -> None:
+def add(path: Path, counts: Mapping[str, int]) -> None:
     """Add counts to those in a file."""
-    before: dict[str, int] = (
-        json.loads(path.read_text(encoding="utf-8")) if path.exists() else dict[str, int]()
-    )
-    names = sorted({*before, *counts})
-    total = {name: before.get(name, 0) + counts.get(name, 0) for name in names}
+    before: dict[str, int] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    total = {name: before.get(name, 0) + counts.get(name, 0) for name in sorted({*before, *counts})}
     path.write_text(json.dumps(total, indent=1) + "\n", encoding="utf-8")
 
 

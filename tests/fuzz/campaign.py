@@ -162,12 +162,13 @@ def campaign(
     room: Room,
     found: Path | None = None,
     told: Callable[[Case, Outcome], None] = lambda case, outcome: None,
+    counts: Counter[str] | None = None,
 ) -> Counter[str]:
-    """Run cases, keep those that fail in `found`, and count outcomes.
+    """Run cases, keep those that fail in `found`, and count outcomes, in `counts` where it is given.
 
     A count's name is the case's kind and the outcome: `net done`, `mutated refused`, `net judged`.
     """
-    counts: Counter[str] = Counter()
+    counts = Counter() if counts is None else counts
     for each in cases:
         kind = each.name.partition("-")[0]
         outcome = room.run(each)
