@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import cast
 
 from tests.fuzz.campaign import FAULTS, MEMORY, SECONDS, Case, Kind, Outcome, Room, campaign, case
@@ -32,7 +33,7 @@ def main() -> int:
     parser.add_argument("--counts", type=Path, help="add the counts to this JSON file")
     options = parser.parse_args()
     counts: Counter[str] = Counter()
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _stop)
     with tempfile.TemporaryDirectory(prefix="graphprune-fuzz-") as folder:
         room = Room(Path(folder))
         try:
@@ -49,6 +50,10 @@ def main() -> int:
                 if options.counts:
                     add(options.counts, counts)
     return int(any(name.partition(" ")[2] in FAULTS for name in counts))
+
+
+def _stop(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def add(path: Path, counts: Mapping[str, int]) -> None:
