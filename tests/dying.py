@@ -121,16 +121,27 @@ def failing(number: int, way: int, names: Sequence[str], body: Callable[[], None
 
 def trial(folder: Path, template: Path, number: int, way: int, names: Sequence[str]) -> tuple[str, ...]:
     """Fail once, then save again: what was wrong."""
+    again = partial(save_over, folder)
+    fresh(folder, template)
+    status = forked(lambda: void(failing(number, way, names, again)))
+    return judged(folder, template, status, mortal=way > 0)
+
+
+def fresh(folder: Path, template: Path) -> None:
+    """Make `folder` a copy of `template`."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(template, folder)
-    again = partial(save_over, folder)
-    status = forked(lambda: void(failing(number, way, names, again)))
+
+
+def judged(folder: Path, template: Path, status: int, *, mortal: bool) -> tuple[str, ...]:
+    """Save again where a run has ended with `status`, which is no 0 where it was `mortal`: what was wrong."""
     wrong: list[str] = []
-    if way > 0 and not status:
+    if mortal and not status:
         wrong.append("the signal did not end it")
-    if seed_of(folder / OUT, (1, 2)) is None:
-        wrong.append("neither the old model nor the new one is there")
-    status = forked(again)
+    found = seed_of(folder / OUT, (1, 2))
+    if found is None or (not status and found != 2):
+        wrong.append("the model is neither the old one nor the new one that was promised")
+    status = forked(partial(save_over, folder))
     if status or seed_of(folder / OUT, (2,)) is None:
         wrong.append(f"the next run ends with {status}")
     expected = {path.name for path in template.iterdir() if not path.name.startswith(OUT)} | {OUT}

@@ -27,7 +27,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from graphprune.errors import GraphpruneError, Refused, Usage
 from graphprune.feeds import Feeds
 from graphprune.ir import body_constants, constants
-from graphprune.model import Model, from_proto, save
+from graphprune.model import Model, from_proto, to_proto
 from graphprune.precision.opset import CHANNELS, converted
 from graphprune.runtime.child import ORT_ERRORS, first_line
 from graphprune.weights import stored
@@ -136,7 +136,8 @@ def quantise(
     model = converted(model, CHANNELS)
     with tempfile.TemporaryDirectory(prefix="graphprune-") as folder, _silenced():
         start, ready, done = (Path(folder) / name for name in ("model.onnx", "ready.onnx", "int8.onnx"))
-        save(model, start)
+        # Whole: the quantizer's first step loses external data.
+        start.write_bytes(to_proto(model).SerializeToString())
         try:
             quant_pre_process(start, ready, skip_symbolic_shape=True)
             quantize_static(

@@ -19,6 +19,7 @@ from graphprune.precision.outcome import outcome
 from graphprune.precision.quantise import check_quantisable, quantise
 from graphprune.runtime import run, session
 from tests.calibrated import normal, pieces
+from tests.dying import store
 from tests.networks.fill import fill
 from tests.precision import networks
 
@@ -88,6 +89,14 @@ def test_the_same_model_and_data_give_the_same_bytes(tmp_path: Path) -> None:
         save(made("convolutions")[1], path)
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert load(paths[0]).graph.nodes
+
+
+def test_a_model_with_its_weights_outside_is_quantised_as_the_same_model_is(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "inside.onnx", tmp_path / "outside.onnx"
+    store(inside, 1, outside=False)
+    store(outside, 1, outside=True)
+    found = [to_proto(quantise(load(path), pieces(16, x0=normal(64, 24)))) for path in (inside, outside)]
+    assert found[0] == found[1]
 
 
 def test_operators_that_are_blocked_stay_float32() -> None:
