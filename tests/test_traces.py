@@ -1,4 +1,4 @@
-"""Nothing leaves a process, and no file is made that is not documented (`benchmarks/traces.py` looks longer)."""
+"""Nothing leaves a process, and no file is made that is not documented (see also `benchmarks/traces.py`)."""
 
 from __future__ import annotations
 
