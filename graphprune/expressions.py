@@ -44,8 +44,10 @@ _QUANTISED = frozenset(["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLi
 _UNFIT = frozenset([TensorProto.UNDEFINED, TensorProto.STRING])
 
 
-def compute(model: Model) -> int:
-    """Replace, in place, the values of the graph that constants alone decide by constants; return how many.
+def compute(model: Model) -> tuple[int, int]:
+    """Replace, in place, the values of the graph that constants alone decide by constants.
+
+    Returns how many were computed, and how many there was no room for.
 
     That goes for bodies, too. A constant that a caller may override, as an input of the graph, decides
     nothing. What ONNX Runtime cannot compute stays.
@@ -57,7 +59,7 @@ def compute(model: Model) -> int:
     for node in (node for graph in graphs for node in graph.nodes):
         for tensor in node.inputs:
             readers.setdefault(id(tensor), set()).add(id(node))
-    count, room, names = 0, MOST, names_of(model.graph)
+    count, beyond, room, names = 0, 0, MOST, names_of(model.graph)
     for graph in graphs:
         found = _Decided(graph, given, handed_on, readers)
         parts: list[Sequence[gs.Tensor]] = []
@@ -66,6 +68,8 @@ def compute(model: Model) -> int:
             if size <= room:
                 parts.append(part)
                 room -= size
+            else:
+                beyond += len(part)
         values = _values(model, found, parts)
         for tensor in (tensor for part in parts for tensor in part if tensor.name in values):
             maker = tensor.inputs[0]
@@ -75,7 +79,7 @@ def compute(model: Model) -> int:
         count += len(values)
     if count:
         sweep(model.graph)
-    return count
+    return count, beyond
 
 
 @dataclass

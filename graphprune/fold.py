@@ -42,11 +42,12 @@ def fold(model: Model) -> Model:
     sweep(graph)
     notes, dead = list(model.notes), before - _count(graph)
     if dead:
-        notes.append(f"{dead} operators that no output needs were left out.")
-    if computed := compute(replace(model, graph=graph)):
-        notes.append(
-            f"{computed} values that follow from constants alone were computed once, and are stored."
-        )
+        notes.append(f"Operators that no output needs, left out: {dead}.")
+    computed, beyond = compute(replace(model, graph=graph))
+    if computed:
+        notes.append(f"Values that follow from constants alone, computed once and stored: {computed}.")
+    if beyond:
+        notes.append(f"Values that follow from constants alone and are too large to be stored: {beyond}.")
     return replace(model, graph=graph, notes=tuple(notes))
 
 

@@ -152,7 +152,9 @@ def test_a_weight_that_a_caller_may_give_decides_nothing() -> None:
 
 def test_more_than_there_is_room_for_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expressions, "MOST", 100)
-    assert "Reshape" in operators(folded(FLAT)[1])
+    known = folded(FLAT)[1]
+    assert "Reshape" in operators(known)
+    assert any("too large" in note for note in known.notes)
 
 
 def test_the_norm_of_a_weight_costs_nothing_and_stays_what_it_was() -> None:
