@@ -66,6 +66,7 @@ class Quantise:
             "per_channel": self.per_channel,
             "method": self.method,
             "quantised": sum(node.op == "QuantizeLinear" for node in quantised.graph.nodes),
+            "opsets": [model.graph.opset, quantised.graph.opset],
             "measured_on": "calibration data",
             **found.facts(),
         }

@@ -88,6 +88,9 @@ def refined(facts: Mapping[str, object]) -> Iterable[Renderable]:
             f"In {kind}: {said}squared error over variance {fact['output_error']:.2g} of the outputs before, "
             f"on {fact['samples']} samples of {fact['measured_on']}."
         )
+        before, after = fact.get("opsets", (0, 0))
+        if before != after:
+            yield text(f"The operator set was raised from {before} to {after}: int8 by channel is new there.")
         for reason, names in fact.get("float32", {}).items():
             shown = ", ".join(names[:NAMED]) + (
                 f" and {len(names) - NAMED} more" if len(names) > NAMED else ""

@@ -71,11 +71,17 @@ def outcome(model: Model, candidate: Model, batches: Sequence[Feeds]) -> Outcome
     """Compare `candidate` with `model` in ONNX Runtime, as it would be run.
 
     Raises:
-        Negative: an output is not finite where that of `model` is.
-        Refused: a model cannot be run.
+        Negative: an output is not finite where that of `model` is, or the candidate cannot be run.
+        Refused: the model itself cannot be run.
     """
     expected = list(_outputs(model, batches))
-    found = list(_outputs(candidate, batches))
+    try:
+        found = list(_outputs(candidate, batches))
+    except Refused as error:
+        raise Negative(
+            f"in the lower precision the model cannot be run: {error.what}",
+            "block the operator that is named, and report this with the model",
+        ) from error
     names = [tensor.name for tensor in model.graph.outputs]
     errors: list[float] = []
     for at, first in enumerate(expected[0] if expected else []):
