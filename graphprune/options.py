@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 from graphprune.errors import Usage
@@ -75,6 +76,7 @@ def build(
     Raises `Usage` for an unknown option, a wrong type, and an option without default that is missing.
     """
     known = {option.name: option for option in options(kind)}
+    _exclude(kind, values, spelled or {})
     arguments: dict[str, object] = {}
     for name, items in values.items():
         option = known.get(name.replace("_", "-"))
@@ -93,6 +95,15 @@ def build(
                 f"write {kind.name}{{{option.name}={describe(option.type)}}}",
             )
     return kind(**arguments)
+
+
+def _exclude(kind: type[Pass], values: Mapping[str, Sequence[Item]], spelled: Mapping[str, str]) -> None:
+    """Refuse options of which one would count in silence."""
+    excludes: Mapping[str, str] = getattr(kind, "excludes", {})
+    for one, other in excludes.items():
+        if one in values and other in values:
+            first, second = spelled.get(one, one), spelled.get(other, other)
+            raise Usage(f"{first} and {second} are both given", f"leave one out; {first} needs no {other}")
 
 
 def read(kind: Any, items: tuple[Item, ...]) -> object:
@@ -144,13 +155,14 @@ def _read_word(kind: Any, text: str) -> object:
         return text.lower() in TRUE
     if kind not in {int, float}:
         raise TypeError(f"an option cannot be a {kind}")
+    percent = kind is float and text.endswith("%")
     try:
-        number = kind(text)
+        number = kind(text.removesuffix("%") if percent else text)
     except ValueError:
         raise _Mismatch(describe(kind)) from None
     if math.isnan(number):
         raise _Mismatch(describe(kind))
-    return number
+    return float(Decimal(text.removesuffix("%").strip()) / 100) if percent else number
 
 
 def write(kind: Any, value: object) -> tuple[Item, ...]:
@@ -177,7 +189,9 @@ def describe(kind: Any) -> str:
         return f"a comma-separated list, each {describe(arguments[0])}"
     if _is_mapping(origin):
         return f"NAME=VALUE, each value {describe(arguments[1])}"
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[kind]
+    return {bool: "true or false", int: "a whole number", float: "a number, or a percentage", str: "a text"}[
+        kind
+    ]
 
 
 def is_collection(kind: Any) -> bool:

@@ -10,6 +10,8 @@ import msgspec
 import numpy as np
 
 from graphprune.axes import find
+from graphprune.config.parse_json import check_keys
+from graphprune.config.syntax import Broken
 from graphprune.errors import Usage
 from graphprune.layers import layers
 from graphprune.positions import Index
@@ -64,15 +66,18 @@ class Plan:
         """Read a plan.
 
         Raises:
-            Usage: where the text is not a plan of this version.
+            Usage: where the text is not a plan of this version, or a key stands twice in one place.
         """
         hint = "write a plan with `graphprune prune MODEL --plan-only PLAN.json`"
         try:
+            check_keys(text)
             version = msgspec.json.decode(text, type=_Versioned).version
             if version != VERSION:
                 raise Usage(f"the plan is of version {version}, this is version {VERSION}", hint)
             written = msgspec.json.decode(text, type=_Written)
             keep = {name: np.array(item.keep, dtype=np.int64) for name, item in written.groups.items()}
+        except Broken as error:
+            raise Usage(f"the plan cannot be read: line {error.line}: {error.what}", error.hint) from error
         except (msgspec.MsgspecError, UnicodeError, OverflowError, RecursionError, ValueError) as error:
             raise Usage(f"the plan cannot be read: {error}", hint) from error
         sizes = {name: item.units for name, item in written.groups.items()}

@@ -10,8 +10,11 @@ if TYPE_CHECKING:
     from graphprune.checks import Verification
 
 
-def demand_equal(verification: Verification, reference: str) -> None:
-    """Raise `Negative` unless every output is within its limit of `reference`, and this proves something."""
+def demand_equal(verification: Verification, reference: str, hint: str = "") -> None:
+    """Raise `Negative` unless every output is within its limit of `reference`, and this proves something.
+
+    `hint` is what to do where they differ, if more is known than that they do.
+    """
     if verification.passed:
         return
     failed = [check for check in verification.checks if not check.passed]
@@ -26,5 +29,5 @@ def demand_equal(verification: Verification, reference: str) -> None:
     raise Negative(
         f"{tensor} differs from {reference} by {worst.error:.2g} at {worst.shape or 'nothing'}, "
         f"the limit is {worst.limit:.2g} ({len(failed)} of {count} comparisons failed)",
-        "widen --rtol or --atol only where you know why",
+        hint or "widen --rtol or --atol only where you know why",
     )

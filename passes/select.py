@@ -22,6 +22,7 @@ class Select:
     name: ClassVar[str] = "select"
     needs: ClassVar[tuple[str, ...]] = ("solution", "scores")
     gives: ClassVar[tuple[str, ...]] = ("plan",)
+    excludes: ClassVar[Mapping[str, str]] = {"target": "ratio"}
 
     ratio: float = field(default=0.5, metadata={"help": "share of the units that goes"})
     target: str = field(

@@ -126,3 +126,8 @@ def test_a_wrong_text_is_refused_and_the_nearest_known_word_named(text: str, wha
         parse(text)
     assert what in refused.value.what
     assert hint in refused.value.hint
+
+
+def test_a_ratio_and_a_target_are_not_both_taken() -> None:
+    with pytest.raises(Usage, match="target and ratio are both given"):
+        parse("fold,group,score,select{ratio=0.5 target=macs=0.5x},cut")

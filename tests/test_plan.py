@@ -179,3 +179,10 @@ def test_a_text_that_is_no_plan_is_refused(change: dict[str, Any]) -> None:
 def test_a_text_that_is_no_json_object_is_refused(text: str) -> None:
     with pytest.raises(Usage, match="plan"):
         Plan.from_json(text)
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line() -> None:
+    group = '{"units": 4, "keep": [0]}'
+    text = f'{{"version": 1, "groups": {{\n"a": {group},\n"b": {group},\n"a": {group}}}, "layers": []}}'
+    with pytest.raises(Usage, match="line 4: a stands here twice"):
+        Plan.from_json(text)

@@ -122,6 +122,8 @@ def command(
 
 def _capabilities(texts: Sequence[str]) -> tuple[int | None, ...]:
     words = [word for text in texts for word in re.split(r"[\s,]+", text) if word]
+    if texts and not words:
+        raise Usage("--compute-capability is empty", "write 80,86,89,120, or leave it out")
     for word in words:
         if not re.fullmatch(r"(sm_?)?\d{1,2}\.?\d", word, re.IGNORECASE):
             raise Usage(f"compute capability {word!r} is not one", "write 80,86,89,120")

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from graphprune.cli.failures import printable
 from graphprune.cli.recording import keep_result, recorded
 from graphprune.cli.settings import placed, prepare, setting_options, settings
 from graphprune.cli.streams import shows_all
-from graphprune.errors import Usage
+from graphprune.errors import GraphpruneError, Usage
 from graphprune.files import is_one_file, room
 from graphprune.json_values import plain
 
@@ -68,7 +69,7 @@ class Verb(click.Command):
         except Exception as error:
             if given["debug"] and "--debug" not in settings(ctx).words:
                 traceback.print_exc()
-            if isinstance(error, Usage):
+            if isinstance(error, GraphpruneError):
                 raise placed(error, ctx) from error
             raise
 
@@ -158,6 +159,20 @@ def sharing(*formats: str) -> Callable[[Command], Command]:
         return setting_options(command)
 
     return add
+
+
+def check_used(names: Iterable[str], hint: str) -> None:
+    """Refuse options that were given to this run and change nothing in it.
+
+    Those of a config file are for all runs of a verb, and may be there.
+
+    Raises:
+        Usage: one of `names` is on the command line or in the environment.
+    """
+    context = click.get_current_context()
+    for name in names:
+        if context.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT):
+            raise Usage(f"--{name.replace('_', '-')} has no effect here", hint)
 
 
 def config_document() -> Document | None:

@@ -1,4 +1,4 @@
-"""The matrix of a comparison as tables of at most a hundred columns."""
+"""The matrix of a comparison as tables."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _table(made: Matrix, shown: range, footnotes: Footnotes) -> Renderable:
         column = made.columns[number]
         first, *others = heading(column)
         numbered = f"{number + 1}: {first}{footnotes.mark(column.notes)}"
-        heads.append("\n".join(map(printable, (numbered, *others))))
+        heads.append("\n".join(map(printable, (numbered, *others))) + "=")
     lines: list[tuple[str, ...]] = []
     for row, cells in zip(made.rows, made.cells, strict=True):
         if any(cells[number] is not None for number in shown):
@@ -66,6 +66,6 @@ def _changes(changes: Changes) -> Iterator[Renderable]:
         for change in changes.models
     ]
     yield text("")
-    yield table(("against the baseline", "column#", "then#", "now#", "ratio", ""), rows)
+    yield table(("against the baseline", "column#", "then#", "now#", "ratio=", "="), rows, keys=2)
     for line in (*footnotes.lines(), warning(changes), *missing(changes)):
         yield text(line)

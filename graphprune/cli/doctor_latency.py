@@ -148,7 +148,7 @@ def null_test_table(tested: NullTest) -> Renderable:
     (interval,) = tested.intervals
     floor = f"{100 * tested.floor:.2f} %"
     row = (batch.models[0].name, len(batch.models[0].blocks), ratio(interval), floor, tested.finding)
-    return table(("null test", "rounds#", "ratio to itself", "noise floor#", ""), [row])
+    return table(("null test", "rounds#", "ratio to itself=", "noise floor#", "="), [row])
 
 
 def demand_same(tested: NullTest) -> None:

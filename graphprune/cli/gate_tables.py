@@ -35,14 +35,6 @@ _SHORTER = (
     (" of the original's", "x"),
 )
 _SIGNS = (("at most", "≤"), ("at least", "≥"))
-WIDTHS = {
-    "measured": len("down 12.3 points"),
-    "95 % interval": len("0.701 to 0.705"),
-    "allowed": len("≤ 15 points"),
-}
-"""Columns that most figures need to stand in one line; names give way."""
-_LONGEST_NAME = 80
-"""Of a name in a table; the sentence below has more of it."""
 
 
 def tables(outcome: Outcome) -> Iterator[Renderable]:
@@ -66,23 +58,14 @@ def tables(outcome: Outcome) -> Iterator[Renderable]:
         yield text(f"note: {clipped(note)}")
 
 
-def _limits(judged: list[Finding]) -> Table:
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    made.add_column("", no_wrap=True)
-    for heading in ("metric", "original", "candidate", "measured", "95 % interval", "allowed"):
-        flush_right = heading in ("original", "candidate")
-        made.add_column(
-            heading,
-            justify="right" if flush_right else "left",
-            overflow="fold",
-            min_width=WIDTHS.get(heading),
-        )
+def _limits(judged: list[Finding]) -> Renderable:
+    rows: list[tuple[object, ...]] = []
     for finding in judged:
         cells = cells_of(finding)
         words = (cells.original, cells.candidate, _shorter(cells.measured), cells.interval)
-        name = text(clipped(subject(finding), _LONGEST_NAME))
-        made.add_row(_mark(finding), name, *map(text, words), text(_shorter(cells.allowed)))
-    return made
+        rows.append((_mark(finding), subject(finding), *words, _shorter(cells.allowed)))
+    heads = ("=", "metric", "original#", "candidate#", "measured=", "95 % interval=", "allowed=")
+    return table(heads, rows, keys=2)
 
 
 def _shorter(words: str) -> str:
@@ -119,7 +102,7 @@ def _classes(outcome: Outcome) -> Iterator[Renderable]:
     rows: list[tuple[str, ...]] = []
     for change in shown:
         name, *words = change_of(change)
-        rows.append((clipped(name, _LONGEST_NAME), f"{change.count:,}", *words))
+        rows.append((name, f"{change.count:,}", *words))
     yield text("")
     yield table(("class", "samples#", "original#", "candidate#", "change#", "95 % interval#"), rows)
     if others:

@@ -150,7 +150,7 @@ def _map(view: GraphView) -> Iterator[Renderable]:
         (row.label, row.kind, row.before, *([row.after] if view.planned else []), cells)
         for row, cells in lines(drawn)
     ]
-    heads = ("group", "kind", "units#", *(["stay#"] if view.planned else []), "nodes with weights, in order")
+    heads = ("group", "kind", "units#", *(["stay#"] if view.planned else []), "nodes with weights, in order=")
     yield table(heads, rows)
     yield text(LEGEND if view.planned else "█ a node with weights that have the group's units")
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from graphprune.errors import Usage
 from graphprune.options import Item, Option, is_collection, options
 from graphprune.pruning import OPTIONS, option
 from graphprune.registry import find
 
+log = logging.getLogger(__name__)
+EITHER = (("target", "ratio"),)
+"""Options of which one takes the place of the other."""
+_RANK = {
+    source: rank
+    for rank, source in enumerate(
+        (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+    )
+}
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -48,14 +59,36 @@ def given(texts: Mapping[str, Any], names: Iterable[str] = OPTIONS) -> dict[str,
         text = texts.get(name.replace("-", "_"))
         if text is True:
             values[name] = ()
+        elif text == "":
+            raise Usage(f"--{name} is empty", "give a value, or leave it out")
         elif isinstance(text, str):
             values[name] = (Item(text),)
         elif text:
             values[name] = tuple(Item(piece) for piece in _pieces(text))
+    _settle(values)
     seed = "".join(item.text for item in values.get("seed", ()))
     if seed.startswith("-"):
         raise Usage(f"--seed is '{seed}'", "expected a whole number from 0 on")
     return values
+
+
+def _settle(values: dict[str, tuple[Item, ...]]) -> None:
+    """Leave out what something else takes the place of that counts for more: the command line over a config.
+
+    What stands beside it in one place is left for the passes to refuse.
+    """
+    context = click.get_current_context()
+    for pair in EITHER:
+        if not all(name in values for name in pair):
+            continue
+        one, other = sorted(pair, key=lambda name: _RANK[_source(context, name)])
+        if _source(context, one) is not _source(context, other):
+            log.warning("--%s does not count: --%s is given, and goes before it", other, one)
+            del values[other]
+
+
+def _source(context: click.Context, name: str) -> ParameterSource:
+    return context.get_parameter_source(name) or ParameterSource.DEFAULT
 
 
 def _pieces(texts: Iterable[str]) -> Iterable[str]:

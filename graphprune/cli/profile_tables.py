@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 LAYERS = 25
 """At most so many layers are shown."""
-NAME = 40
-"""At most so many characters of a tensor's name."""
 
 
 def tables(report: Report, null: NullTest | None, exports: Exports) -> Iterator[Renderable]:
@@ -110,15 +108,15 @@ def _latency(report: Report, several: bool) -> Renderable:
     alone = len(report.lines) == len(report.profile.batches)
     heading = ["batch#"] if several else []
     heading += (
-        ["model", "median ms#", "95 % interval"]
+        ["model", "median ms#", "95 % interval="]
         if alone
-        else ["model", "median ms#", "ratio#", "95 % interval", "verdict"]
+        else ["model", "median ms#", "ratio#", "95 % interval=", "verdict="]
     )
     rows = [([line.batch.batch] if several else []) + _latency_cells(line, alone) for line in report.lines]
     if any(outputs_agree(line.timed) is not None for line in report.lines):
         heading.append("outputs")
         rows = [[*row, _agreement(line)] for row, line in zip(rows, report.lines, strict=True)]
-    return table(heading, rows)
+    return table(heading, rows, keys=1 + several)
 
 
 def _latency_cells(line: Line, alone: bool) -> list[Any]:
@@ -170,7 +168,7 @@ def _figures(report: Report, several: bool) -> Renderable:
                 f"{100 * summary.variation:.1f} %{' !' if summary.unsteady else ''}",
             ]
         )
-    return table(heading, rows)
+    return table(heading, rows, keys=1 + several)
 
 
 def _layers(line: Line, profile: Profile, several: bool) -> Iterator[Renderable]:
@@ -232,8 +230,7 @@ def _widths(first: Width | None, last: Width | None) -> str:
 
 
 def _name(row: Row) -> str:
-    name = row.outputs[-1] if row.outputs else "(none of the model's)"
-    return name if len(name) <= NAME else f"...{name[-NAME:]}"
+    return row.outputs[-1] if row.outputs else "(none of the model's)"
 
 
 def milliseconds(value: float | None) -> str:

@@ -40,8 +40,9 @@ def progress_bar(quiet: bool, still: bool = False) -> Generator[Hook]:
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("left", markup=False),
+        TextColumn("so far,", markup=False),
         TimeRemainingColumn(),
+        TextColumn("left", markup=False),
     )
     with Progress(*columns, console=console, transient=True, auto_refresh=not still) as bar:
         current, task = "load", bar.add_task("load", total=None)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from graphprune.errors import Usage
+from graphprune.errors import GraphpruneError, Usage
 
 if TYPE_CHECKING:
     from graphprune.config.document import Document
@@ -177,24 +178,39 @@ def _repeat(
     }
 
 
-def placed(error: Usage, context: click.Context) -> Usage:
+def placed(error: GraphpruneError, context: click.Context) -> GraphpruneError:
     """Return `error` with the place of the option that it is about, unless that was on the command line.
 
-    What a verb finds wrong only when it runs names its options, as `--duration is 'x'`.
+    What a verb finds wrong only when it runs names its options, as `--duration is 'x'`, or their files, as
+    `no such file: 'model.onnx'`.
     """
     from graphprune.config.defaults import place
-    from graphprune.config.options import keys
 
     document, found = settings(context).document, list[tuple[int, str]]()
     for option in context.command.params:
         source = context.get_parameter_source(str(option.name))
-        named = [re.search(rf"(?:^|--){re.escape(key)}(?![\w-])", error.what) for key in keys(option)]
+        said = _said(option, context, by_name=isinstance(error, Usage))
+        named = [re.search(pattern, error.what) for pattern in said]
         at = min((match.start() for match in named if match), default=None)
         if at is not None and source is ParameterSource.ENVIRONMENT:
             found.append((at, _variable(option, context)))
         elif at is not None and source is ParameterSource.DEFAULT_MAP and document is not None:
             found.append((at, place(document, str(context.info_name), option)))
-    return Usage(f"{min(found)[1]}: {error.what}", error.hint) if found else error
+    if not found or (document is not None and error.what.startswith(f"{document.path}:")):
+        return error
+    made = copy(error)
+    made.what = f"{min(found)[1]}: {error.what}"
+    return made
+
+
+def _said(option: click.Parameter, context: click.Context, by_name: bool) -> Iterator[str]:
+    """Patterns of what an error says of an option: its name, and the files that it names."""
+    from graphprune.config.options import file_names, keys
+
+    if by_name:
+        yield from (rf"(?:^|--){re.escape(key)}(?![\w-])" for key in keys(option))
+    for file in file_names(option, context.params.get(str(option.name))):
+        yield rf"(?<![\w./-]){re.escape(file)}(?![\w/-])"
 
 
 def _variable(option: click.Parameter, context: click.Context) -> str:

@@ -84,6 +84,8 @@ def _passes(values: dict[str, tuple[Item, ...]], permute: bool) -> tuple[Pass, .
     chain = ["fold", "group", *with_data, *(["permute"] if permute else []), "sparsify"]
     if permute and "sparsity" in values:
         raise Usage("--permute has no effect here", "without a pattern the order of channels does not matter")
+    if "backend" in values and "keep-if-faster" not in values:
+        raise Usage("--backend has no effect here", "it is what --keep-if-faster measures with")
     for name in values:
         if not any(of in chain for of, _ in ALSO.get(name, (TARGETS[name],))):
             raise Usage(f"--{name} has no effect here", "it is about calibration data: give --data")

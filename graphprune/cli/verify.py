@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graphprune.cli.common import Verb, emit, running_models, shared
+from graphprune.cli.common import Verb, check_used, emit, running_models, shared
 
 if TYPE_CHECKING:
     from graphprune.checks import Verification
     from graphprune.metrics import Score
     from graphprune.shape_text import Shapes
+
+
+PLANLESS = "B is smaller: if it was pruned, say how with --plan PLAN (`prune --save-plan PLAN` writes it)"
 
 
 @click.command(cls=Verb)
@@ -31,8 +34,10 @@ if TYPE_CHECKING:
     metavar="NAME,...",
     help="What to judge by: top1 top5 agreement cosine mse kl spearman, metric.py:func (default: cosine).",
 )
-@click.option("--samples", type=int, help="At most so many samples of the data.")
-@click.option("--output", type=int, default=0, help="The output that is judged, counted from 0.")
+@click.option("--samples", type=click.IntRange(min=1), help="At most so many samples of the data.")
+@click.option(
+    "--output", type=click.IntRange(min=0), default=0, help="The output that is judged, counted from 0."
+)
 @click.option("--shape", multiple=True, metavar="TEXT,...", help="Shapes of inputs, as x:1x3x224x224.")
 @click.option("--rtol", type=float, help="Largest relative L2 difference (default: by element type).")
 @click.option("--atol", type=float, default=0.0, help="An output that differs by no more than this passes.")
@@ -65,6 +70,7 @@ def command(
     With --data, B is judged by --metric beside A on real inputs, and need not equal it (with --plan, what is
     masked of it still). Exits with 1 where an output differs by more than the tolerance, or a weight at all.
     """
+    from graphprune.checks import check_tolerances
     from graphprune.cli.before_after import unexercised
     from graphprune.cli.score_tables import score_tables
     from graphprune.cli.tables import text
@@ -72,6 +78,11 @@ def command(
     from graphprune.shape_text import parse_shapes
     from graphprune.verdict import demand_equal
 
+    if data is None:
+        check_used(("metric", "label_key", "samples", "output"), "it judges on data: give --data")
+    elif plan is None:
+        check_used(("rtol", "atol"), "with --data outputs need not be equal: leave it out, or give --plan")
+    check_tolerances(rtol, atol)
     shapes = parse_shapes(shape)
     reference = f"{a} with the removed units masked" if plan else str(a)
     scores: dict[str, Score] = {}
@@ -84,11 +95,7 @@ def command(
     if data is not None:
         result |= {"data": data, "scores": {name: score.to_dict() for name, score in scores.items()}}
     if verification is not None:
-        checks = [{**asdict(check), "passed": check.passed} for check in verification.checks]
-        proof = {"verification": asdict(prove(verification)), "checks": checks}
-        result |= {"plan": str(plan) if plan else None, **proof}
-        if plan is not None:
-            result["left_out"] = left_out or None
+        result |= _compared(verification, plan, left_out)
 
     def tables() -> Iterator[object]:
         if scores:
@@ -101,7 +108,17 @@ def command(
 
     emit(result, output_format, tables)
     if verification is not None:
-        demand_equal(verification, reference)
+        demand_equal(verification, reference, PLANLESS if plan is None and _smaller(a, b) else "")
+
+
+def _compared(verification: Verification, plan: Path | None, left_out: str) -> dict[str, object]:
+    """What was compared, as JSON values."""
+    from graphprune.record import prove
+
+    checks = [{**asdict(check), "passed": check.passed} for check in verification.checks]
+    found = {"plan": str(plan) if plan else None, "verification": asdict(prove(verification))}
+    more = {} if plan is None else {"left_out": left_out or None}
+    return {**found, "checks": checks, **more}
 
 
 def _judge(
@@ -158,6 +175,14 @@ def _compare(
         )
     found = verify(model, expected, solution.shapes, sizes=sizes, rtol=rtol, atol=atol, seed=seed)
     return found, left_out(differ)
+
+
+def _smaller(a: Path, b: Path) -> bool:
+    """Whether B has fewer bytes than A, as a pruned model has."""
+    from graphprune.model import load
+    from graphprune.profiling.subjects import bytes_of
+
+    return bytes_of(load(b)) < bytes_of(load(a))
 
 
 def _tables(verification: Verification, title: str) -> Iterator[object]:

@@ -26,6 +26,19 @@ def parse(text: str) -> Parsed:
     return Parsed(values, found.lines)
 
 
+def check_keys(text: str) -> None:
+    """Refuse a JSON text in which a key stands twice in one object: a reader takes one of them in silence.
+
+    Raises:
+        Broken: it does, at this line.
+        ValueError: it is no JSON.
+    """
+    try:
+        json.loads(text, object_pairs_hook=_object)
+    except _Twice:
+        parse(text)
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) != len(pairs):

@@ -95,7 +95,8 @@ def _assertions() -> dict[str, Any]:
     one_bound = [{"required": [bound]} for bound in BOUNDS]
     described = "A budget: a metric, and at least one bound."
     table |= {"required": ["metric"], "anyOf": one_bound, "description": described}
-    return {"type": "array", "items": table}
+    text = {"type": "string", "description": "A budget as --assert takes it, as size.ratio<=0.5."}
+    return {"anyOf": [{"type": "array", "items": {"anyOf": [table, text]}}, text]}
 
 
 _BOUNDS = {

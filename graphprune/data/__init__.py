@@ -43,6 +43,9 @@ FUNCTION = "load_data"
 
 log = logging.getLogger(__name__)
 
+MOST = 10**9
+"""Nobody has more samples than this; their numbers alone take 8 GB."""
+
 
 class Known(Protocol):
     """A source that knows how many samples it has, and reads any of them."""
@@ -148,6 +151,8 @@ def open_data(
     layout = layout_of(graph, sizes)
     if samples is not None and samples < 1:
         raise Usage(f"{samples} samples are none", "give at least 1")
+    if samples is not None and samples > MOST:
+        raise Usage(f"{samples} samples are more than anybody has", f"give {MOST} at most")
     if text == "random":
         found = draw(graph, layout, sizes, samples, seed)
         shapes = ", ".join(f"{name}:{written(shape)}" for name, shape in found.run.sizes.items())

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, cast, get_args
 
 from graphprune.errors import Usage
-from graphprune.gate.catalogue import Metric, find_metric
+from graphprune.gate.catalogue import CLASS, Metric, find_metric
 from graphprune.gate.outcome import Assertion, Bound, Level, Location
 from graphprune.gate.quantities import read_quantity
 from graphprune.nearest import did_you_mean
@@ -32,8 +32,8 @@ def refused(where: object, error: Usage) -> Usage:
     return Usage(f"{where}: {error.what}", error.hint)
 
 
-def read_assert(text: str, level: Level = "error") -> Assertion:
-    """Return the limit that a word of the command line sets.
+def read_assert(text: str, level: Level = "error", where: Location | None = None) -> Assertion:
+    """Return the limit that a text sets: a word of the command line, or one in a config file, at `where`.
 
     `<` and `>` leave out the limit itself; for what is estimated that makes no difference.
 
@@ -45,7 +45,7 @@ def read_assert(text: str, level: Level = "error") -> Assertion:
         >>> limit.metric, limit.bound, limit.limit, limit.device, limit.batch
         ('latency.p50', 'max-ratio', 0.7, '*T4*', 8)
     """
-    where = Location("", 0, text)
+    where = where or Location("", 0, text)
     try:
         found = _WORD.fullmatch(text.strip())
         if found is None:
@@ -135,14 +135,19 @@ def read_limit(
 def read_table(table: object, where: Location, at: Mapping[str, Location]) -> tuple[Assertion, ...]:
     """Return the limits of one table `[[gate.assert]]`, one for each bound in it.
 
+    The metric may be called as `--assert` calls it: `metric = "params.ratio"` with `max = 0.6` is `params`
+    with `max-ratio = 0.6`. A text in place of the table is read as `--assert` reads it.
+
     Args:
-        table: its values.
+        table: its values, or the text.
         where: where it stands.
         at: where each of its keys stands.
 
     Raises:
         Usage: `file:line: ...`, where a key or a value is not what it should be.
     """
+    if isinstance(table, str):
+        return (read_assert(table, where=where),)
     if not isinstance(table, Mapping):
         raise Usage(f"{where}: an assertion is no table", 'write [[gate.assert]] and metric = "..." below it')
     given = cast("Mapping[str, Any]", table)
@@ -150,7 +155,7 @@ def read_table(table: object, where: Location, at: Mapping[str, Location]) -> tu
         if key not in KEYS:
             raise Usage(f"{at.get(key, where)}: an assertion has no key {key!r}", did_you_mean(key, KEYS))
     try:
-        metric = _metric(given)
+        metric, given = _metric(given)
     except Usage as error:
         raise refused(at.get("metric", where), error) from error
     level = _level(given.get("level", "error"), at.get("level", where))
@@ -162,7 +167,7 @@ def read_table(table: object, where: Location, at: Mapping[str, Location]) -> tu
         raise Usage(f"{where}: {metric.name} has no bound", f"give one of {', '.join(metric.bounds)}")
     made: list[Assertion] = []
     for bound in bounds:
-        place = at.get(bound, where)
+        place = at.get(bound, at.get(bound.partition("-")[0], where))
         try:
             made.append(read_limit(metric, bound, given[bound], level, place, device, batch))
         except Usage as error:
@@ -170,12 +175,26 @@ def read_table(table: object, where: Location, at: Mapping[str, Location]) -> tu
     return tuple(made)
 
 
-def _metric(given: Mapping[str, Any]) -> Metric:
+def _metric(given: Mapping[str, Any]) -> tuple[Metric, Mapping[str, Any]]:
+    """The metric, and the table with `max` of `params.ratio` as `max-ratio` of `params`."""
     if "metric" not in given:
         raise Usage("an assertion has no metric", 'write metric = "latency.p50"')
     if not isinstance(given["metric"], str):
         raise Usage(f"metric is {given['metric']!r} and no text", 'write metric = "latency.p50"')
-    return find_metric(given["metric"])
+    text = given["metric"].strip()
+    ending = text.rpartition(".")[2]
+    if ending not in _ENDINGS["<"] or (text.startswith(CLASS) and text.count(".") == CLASS.count(".")):
+        return find_metric(text), given  # a class may be called `ratio`
+    bounds = {"max": _ENDINGS["<"][ending], "min": _ENDINGS[">"].get(ending)}
+    plain: dict[str, Any] = {}
+    for key, value in given.items():
+        bound = bounds.get(key, key)
+        if bound is None:
+            raise Usage(f"a lower bound of .{ending} is none", "write max")
+        if bound in plain or (key in BOUNDS and key not in bounds):
+            raise Usage(f"{text} has {key}", f"write max or min, or {key} of {text.rpartition('.')[0]}")
+        plain[bound] = value
+    return find_metric(text.rpartition(".")[0]), plain
 
 
 def _level(value: object, where: Location) -> Level:

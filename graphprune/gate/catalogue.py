@@ -56,7 +56,7 @@ _TIMED: tuple[Bound, ...] = ("max", "max-ratio", "max-increase")
 _RATE: tuple[Bound, ...] = ("min", "min-ratio")
 _SHARE: tuple[Bound, ...] = ("min", "min-ratio", "max-drop")
 _ALL: tuple[Bound, ...] = ("max", "min", "max-ratio", "min-ratio", "max-increase", "max-drop")
-_CLASS = "accuracy.class."
+CLASS = "accuracy.class."
 _CODE = "accuracy."
 _PERCENTILE = re.compile(r"latency\.p([0-9]+(?:\.[0-9]+)?)")
 
@@ -137,7 +137,7 @@ def find_metric(text: str) -> Metric:
     name = text.strip().replace('"', "")
     if name in METRICS:
         return METRICS[name]
-    if name.startswith(_CLASS) and len(name) > len(_CLASS):
+    if name.startswith(CLASS) and len(name) > len(CLASS):
         return _of_class(name)
     code = name.removeprefix(_CODE)
     if is_code(code):
@@ -162,7 +162,7 @@ def _hint(name: str) -> str:
 
 def _of_class(name: str) -> Metric:
     worst = METRICS["accuracy.class.min"]
-    key = name.removeprefix(_CLASS)
+    key = name.removeprefix(CLASS)
     return Metric(
         name,
         f"labels of class {key} with the largest score",
@@ -184,9 +184,9 @@ def _percentile(text: str) -> Metric:
 
 def score_of(metric: Metric) -> str:
     """Return the name of the score (`graphprune.metrics`) that a metric of data is read from."""
-    return "top1" if metric.name.startswith(_CLASS) else metric.key
+    return "top1" if metric.name.startswith(CLASS) else metric.key
 
 
 def is_class(metric: Metric) -> bool:
     """Whether the metric is of one class, or of the worst."""
-    return metric.name.startswith(_CLASS)
+    return metric.name.startswith(CLASS)

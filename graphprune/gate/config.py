@@ -83,17 +83,25 @@ def _table(document: Document) -> dict[str, Any]:
 def assertions_of(document: Document) -> tuple[Assertion, ...]:
     """Return the limits that a config file sets; raises `Usage` as `gate_config` does."""
     tables: object = _table(document).get("assert", [])
+    if isinstance(tables, str):
+        tables = [tables]
     if not isinstance(tables, list):
         where = document.location("gate", "assert")
-        raise Usage(f"{where}: assert is no list of tables", "write [[gate.assert]], with two brackets")
+        raise Usage(
+            f"{where}: assert is no list of tables",
+            "write [[gate.assert]], with two brackets, or assert = ['size.ratio<=0.5']",
+        )
     made: list[Assertion] = []
     for number, entry in enumerate(cast("list[object]", tables)):
         where = document.location("gate", "assert", number)
-        table = cast("dict[str, object]", entry) if isinstance(entry, dict) else None
-        at = {key: document.location("gate", "assert", number, key) for key in table or ()}
-        made += read_table(table, where, at)
+        at = {key: document.location("gate", "assert", number, key) for key in _keys(entry)}
+        made += read_table(entry, where, at)
     check_budgets(made)
     return tuple(made)
+
+
+def _keys(entry: object) -> tuple[str, ...]:
+    return tuple(cast("dict[str, object]", entry)) if isinstance(entry, dict) else ()
 
 
 def joined(file: Sequence[Assertion], line: Sequence[Assertion]) -> tuple[Assertion, ...]:

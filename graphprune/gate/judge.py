@@ -8,7 +8,7 @@ from typing import Literal
 
 from graphprune.gate.catalogue import Metric, find_metric
 from graphprune.gate.evidence import Evidence, Figures
-from graphprune.gate.outcome import Assertion, Finding, Location, Outcome
+from graphprune.gate.outcome import Assertion, ClassChange, Finding, Location, Outcome
 from graphprune.gate.scored import classes, scored
 from graphprune.gate.settings import Inconclusive
 from graphprune.gate.statistics import decide
@@ -56,9 +56,23 @@ def judge(
         status,
         PASS if warn_only else code,
         tuple(findings),
-        classes(evidence),
+        _named_first(classes(evidence), findings),
         (*notes, *disturbed(evidence.timings)),
     )
+
+
+def _named_first(changes: Sequence[ClassChange], findings: Sequence[Finding]) -> tuple[ClassChange, ...]:
+    """The classes, those that broken limits name first, then those of open ones.
+
+    What fails by most, beyond chance, need not be what lost most: of a few samples all may be lost by chance.
+    """
+    place = {"fail": 0, "inconclusive": 1}
+    named = {
+        finding.label: place[finding.status]
+        for finding in reversed(findings)
+        if finding.label is not None and finding.status in place
+    }
+    return tuple(sorted(changes, key=lambda change: named.get(change.label, len(place))))
 
 
 def _implied(evidence: Evidence, assertions: Sequence[Assertion]) -> tuple[Assertion, ...]:

@@ -84,6 +84,7 @@ class Finding:
         reason: why it was skipped, or which class, output or weight is the worst; in words.
         device: what was measured on; empty where no device plays a part.
         batch: samples of an inference; None where it plays no part.
+        label: the index of the class that decides; None for what is not of one class.
     """
 
     assertion: Assertion
@@ -99,6 +100,7 @@ class Finding:
     reason: str = ""
     device: str = ""
     batch: int | None = None
+    label: int | None = None
 
     @property
     def broken(self) -> bool:
@@ -139,7 +141,8 @@ class Outcome:
         status: `fail` where an error is broken; else `inconclusive` where an error is; else `pass`.
         exit_code: of the process: 0, 1 or 5.
         findings: one for each limit, device and batch, in the order in which the limits are written.
-        classes: what became of each class, the worst first; empty where no metric counts by class.
+        classes: what became of each class: those that a limit names, then those that lost most; empty where
+            no metric counts by class.
         notes: what to know beside: disturbed machines, what was not looked at.
         version: of this layout.
     """

@@ -129,7 +129,7 @@ def _of_class(assertion: Assertion, metric: Metric, found: Scored, names: Sequen
     score = one.classes[0]
     found = Scored(score.candidate / score.count, score.reference / score.count, score.count, one)
     made = _judged(assertion, metric, found)
-    return replace(made, reason=_told(score, names))
+    return replace(made, reason=_told(score, names), label=label)
 
 
 def label_of(assertion: Assertion, key: str, names: Sequence[str]) -> int:
@@ -169,6 +169,7 @@ def _worst(assertion: Assertion, paired: Paired, names: Sequence[str]) -> Findin
         worst.estimate.count,
         worst.missing,
         _told(score, names) + _others(worst),
+        label=worst.label,
     )
 
 

@@ -186,7 +186,8 @@ def _figure(blocks: Blocks, model: int, statistic: Statistic) -> float:
 
 def _inverse(found: Estimate, batch: int | None) -> Estimate:
     samples = batch or 1
-    return Estimate(samples / found.value, samples / found.high, samples / found.low, found.count)
+    most = samples / found.low if found.low > 0 else float("inf")
+    return Estimate(samples / found.value, samples / found.high, most, found.count)
 
 
 def disturbed(timings: Sequence[Timing]) -> list[str]:

@@ -90,7 +90,7 @@ def _metrics(candidate: Candidate) -> list[str]:
 
 def _latency(speed: Speed) -> Figure:
     before, after = speed.seconds
-    change = numbers.changed(speed.ratio.ratio, "faster", "slower")
+    change = numbers.changed(speed.ratio.ratio, "less time", "more time")
     if tone_of(speed) == "open":
         change = "no difference found"
     more = f"{interval_words(speed)} on {speed.device}"

@@ -100,9 +100,9 @@ def signed(text: str, number: float) -> str:
 def changed(number: float, fewer: str, more: str) -> str:
     """How a ratio reads in words.
 
-    >>> changed(0.49, "less", "more"), changed(1.3, "faster", "slower"), changed(1.0, "less", "more")
-    ('51 % less', '30 % slower', 'the same')
-    >>> changed(2.04, "faster", "slower")
+    >>> changed(0.49, "less", "more"), changed(1.3, "less time", "more time"), changed(1.0, "less", "more")
+    ('51 % less', '30 % more time', 'the same')
+    >>> changed(2.04, "less time", "more time")
     "2.04 times the original's"
     """
     if not math.isfinite(number):

@@ -291,3 +291,31 @@ def test_a_model_of_another_folder_is_no_surprise(call: Any, tmp_path: Path) -> 
     write_model(tmp_path / "models" / "model.onnx")
     (tmp_path / "graphprune.toml").write_text('[inspect]\nmodel = "models/model.onnx"\n')
     assert call("inspect")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("verb", "text"),
+    [
+        ("gate", "[gate]\noriginal = 'gone.onnx'\ncandidate = 'model.onnx'\nassert = 'size.ratio<=1'\n"),
+        ("gate", "[gate]\nassert = 'size.ratio<=1'\ncandidate = 'gone.onnx'\noriginal = 'model.onnx'\n"),
+        ("inspect", "[inspect]\nmodel = 'gone.onnx'\n"),
+        ("prune", "[prune]\nmodel = 'model.onnx'\noutput = 'out.onnx'\nplan = 'gone.onnx'\n"),
+    ],
+)
+def test_a_file_that_is_missing_is_told_with_the_line_that_names_it(
+    verb: str, text: str, model: Path, call: Any
+) -> None:
+    Path("graphprune.toml").write_text(text, encoding="utf-8")
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if "gone.onnx" in each)
+    code, out, err = call(verb)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: graphprune.toml:{line}: ")
+
+
+def test_a_target_goes_over_the_ratio_of_a_config_and_says_so(model: Path, call: Any) -> None:
+    Path("graphprune.toml").write_text("[prune]\nratio = '30%'\n", encoding="utf-8")
+    code, _, err = call("prune model.onnx --dry-run --target params=0.6x")
+    assert code == 0
+    assert "warning: --ratio does not count: --target is given" in err
+    options, _ = sources(call, "prune model.onnx --dry-run")
+    assert options["ratio"] == "30%"

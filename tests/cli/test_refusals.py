@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from graphprune.cli import VERBS, verbs
 from graphprune.errors import GraphpruneError
 
 
@@ -62,7 +65,25 @@ from graphprune.errors import GraphpruneError
         ("inspect model.onnx --show group", 2, "no part group", "did you mean groups"),
         ("inspect model.onnx --group frst", 2, "no group frst", "did you mean first"),
         ("inspect model.onnx --output-format xml", 2, "'xml'", "inspect --help"),
+        (
+            "prune model.onnx -o out.onnx --ratio 0.5 --target macs=0.5x",
+            2,
+            "--target and --ratio",
+            "leave one",
+        ),
+        ("prune model.onnx -o out.onnx --ratio 120%", 2, "ratio is 1.2", "0.5"),
+        ("prune model.onnx -o out.onnx --target=", 2, "--target is empty", "leave it out"),
+        ("prune model.onnx -o out.onnx --rtol nan", 2, "--rtol is 'nan'", "a number"),
+        ("prune model.onnx -o out.onnx --atol -1", 2, "atol -1", "from 0 on"),
+        ("prune model.onnx -o out.onnx --data random --samples 99999999999999999999", 2, "more than", "most"),
+        ("sparsify model.onnx -o out.onnx --backend ort:cpu", 2, "--backend has no", "--keep-if-faster"),
         ("verify model.onnx", 2, "missing argument", "verify --help"),
+        ("verify model.onnx model.onnx --atol -1", 2, "atol -1", "from 0 on"),
+        ("verify model.onnx model.onnx --rtol nan", 2, "rtol nan", "from 0 to 1"),
+        ("verify model.onnx model.onnx --data random --rtol nan", 2, "--rtol has no effect", "--plan"),
+        ("verify model.onnx model.onnx --data random --samples 0", 2, "'--samples'", "--help"),
+        ("verify model.onnx model.onnx --samples 3", 2, "--samples has no effect", "--data"),
+        ("verify model.onnx model.onnx --metric top1", 2, "--metric has no effect", "--data"),
         ("verify model.onnx junk.onnx", 3, "not an ONNX model", "export"),
         ("doctor --require ort:gpu", 2, "no backend ort:gpu", "did you mean"),
     ],
@@ -113,3 +134,47 @@ def test_debug_shows_the_traceback(model: Path, call: Any) -> None:
     assert code == 2
     assert "Traceback" in err
     assert err.splitlines()[-1].startswith("hint: ")
+
+
+NUMBERS = ("N", "NUMBER", "TIME", "SHARE", "N,...", "GLOB=NUMBER,...", "GLOB=NUMBER")
+
+
+def _numeric() -> Iterator[tuple[str, str]]:
+    """Every option of every verb that takes a number."""
+    context = click.Context(verbs)
+    for verb in VERBS:
+        command = verbs.get_command(context, verb)
+        assert command is not None
+        for option in command.params:
+            number = isinstance(option.type, click.types.IntParamType | click.types.FloatParamType)
+            if isinstance(option, click.Option) and (number or option.metavar in NUMBERS):
+                name = max(option.opts, key=len)
+                yield f"{verb} {WORDS[verb]}", f"{name}={'*=' if 'GLOB' in (option.metavar or '') else ''}"
+
+
+WORDS = {
+    "inspect": "model.onnx",
+    "prune": "model.onnx --dry-run",
+    "sparsify": "model.onnx --dry-run",
+    "sensitivity": "model.onnx --data random",
+    "verify": "model.onnx model.onnx --data random",
+    "build": "model.onnx --dry-run",
+    "profile": "model.onnx --dry-run",
+    "run": "model.onnx --dry-run -p fold",
+    "gate": "model.onnx model.onnx --assert size.ratio<=1 --dry-run",
+    "report": "result.json -o report.html",
+    "init": "-o config.toml",
+    "compare": "result.json",
+    "schema": "config",
+    "doctor": "--null-test model.onnx",
+}
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "", "one"])
+@pytest.mark.parametrize(("words", "option"), tuple(_numeric()))
+def test_what_is_no_number_of_its_kind_is_refused(
+    words: str, option: str, value: str, model: Path, call: Any
+) -> None:
+    code, out, err = call(f"{words} {option}{value}")
+    assert (code, out) == (2, ""), err
+    assert [line.partition(":")[0] for line in err.splitlines()] == ["error", "hint"]

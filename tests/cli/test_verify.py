@@ -105,3 +105,12 @@ def test_data_that_does_not_fit_is_refused_in_two_lines(model: Path, call: Any) 
         code, out, err = call(f"verify model.onnx model.onnx --data {options}")
         assert (code, out) == (2, ""), options
         assert len(err.strip().splitlines()) >= 2, options
+
+
+def test_without_a_plan_a_smaller_model_is_not_told_to_widen_tolerances(model: Path, call: Any) -> None:
+    assert call("prune model.onnx -o small.onnx")[0] == 0
+    code, _, err = call("verify model.onnx small.onnx")
+    assert code == 1
+    assert "--plan" in err.splitlines()[-1]
+    assert "--rtol" not in err
+    assert "--rtol" in call("verify small.onnx model.onnx")[2]

@@ -254,3 +254,52 @@ def test_only_selects_metrics_by_pattern() -> None:
     assert [each.metric for each in selected(given, ["p99,top1"])] == ["latency.p99", "accuracy.top1"]
     with pytest.raises(Usage, match="selects no assertion"):
         selected(given, ["macs"])
+
+
+ALIKE = {
+    "a ratio": ("params.ratio", {"max": "0.6"}, "params.ratio<=0.6"),
+    "percent": ("size.ratio", {"max": "'60 %'"}, "size.ratio<=60%"),
+    "an x": ("macs.ratio", {"max": "'0.6x'"}, "macs.ratio<=0.6x"),
+    "a drop": ("accuracy.top1.drop", {"max": "'1%'"}, "top1.drop<=1%"),
+    "an increase": ("size.increase", {"max": "0"}, "size.increase<=0"),
+    "a least ratio": ("throughput.ratio", {"min": "1.5"}, "throughput.ratio>=1.5"),
+    "the short name": ("p50.ratio", {"max": "0.7", "batch": "8"}, "latency.p50.ratio<=0.7@batch=8"),
+}
+
+
+@pytest.mark.parametrize(("metric", "keys", "word"), ALIKE.values(), ids=ALIKE)
+def test_a_budget_is_written_in_a_file_as_on_the_command_line(
+    metric: str, keys: dict[str, str], word: str, tmp_path: Path
+) -> None:
+    lines = "".join(f"{key} = {value}\n" for key, value in keys.items())
+    texts = (f"[[gate.assert]]\nmetric = '{metric}'\n{lines}", f"[gate]\nassert = ['{word}']\n")
+    expected = read_assert(word)
+    for text in texts:
+        (made,) = gate_config(read(config(tmp_path, text))).assertions
+        assert [made.metric, made.bound, made.limit, made.batch] == [
+            expected.metric,
+            expected.bound,
+            expected.limit,
+            expected.batch,
+        ]
+        assert made.where.line > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[[gate.assert]]\nmetric = 'size.ratio'\nmax = 1\nmax-ratio = 1\n", "size.ratio has max-ratio"),
+        ("[[gate.assert]]\nmetric = 'size.increase'\nmin = 1\n", "a lower bound of .increase is none"),
+        ("[[gate.assert]]\nmetric = 'sise.ratio'\nmax = 1\n", "no metric 'sise'"),
+        ("[gate]\nassert = ['size.ratio<=1', 'size.ratio=<1']\n", r"graphprune\.toml:2: "),
+    ],
+)
+def test_a_budget_that_says_two_things_is_refused(text: str, why: str, tmp_path: Path) -> None:
+    with pytest.raises(Usage, match=why):
+        gate_config(read(config(tmp_path, text)))
+
+
+def test_a_class_may_be_called_as_a_bound_is(tmp_path: Path) -> None:
+    text = "[[gate.assert]]\nmetric = 'accuracy.class.drop'\nmin = 0.5\n"
+    (made,) = gate_config(read(config(tmp_path, text))).assertions
+    assert (made.metric, made.bound) == ("accuracy.class.drop", "min")

@@ -182,6 +182,16 @@ def test_the_outcome_lists_the_classes_the_worst_first() -> None:
     assert outcome.classes[0].name == "owl"
 
 
+def test_the_class_that_a_limit_names_is_the_first_of_the_table() -> None:
+    classes = {**FINE, 2: (50, 45, 20, 20), 3: (2, 2, 0, 0)}  # of two samples both may be lost by chance
+    outcome = judged(evidence(classes=classes), "accuracy.class.min.drop<=10%")
+    assert only(outcome).status == "fail"
+    assert only(outcome).label == 2
+    assert [change.label for change in outcome.classes[:2]] == [2, 3]
+    open_one = judged(evidence(classes={**FINE, 3: (2, 2, 0, 0)}), "accuracy.class.0.drop<=1%")
+    assert open_one.classes[0].label == (0 if only(open_one).status != "pass" else 3)
+
+
 def test_one_class_has_a_budget_of_its_own() -> None:
     found = evidence(classes=DEAD, names=("cat", "dog", "owl", "fox"))
     words = ("accuracy.class.owl.drop<=10%", "accuracy.class.0.drop<=10%", "accuracy.class.1>=0.5")

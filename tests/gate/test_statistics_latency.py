@@ -171,3 +171,11 @@ def test_intervals_hold_the_truth_though_pairs_remember_each_other(
     assert least <= held / trials <= most
     if memory:
         assert naive < held
+
+
+@pytest.mark.parametrize("statistic", [50.0, "mean"])
+def test_no_time_and_no_ratio_of_times_is_below_zero(statistic: Statistic) -> None:
+    blocks = timed(pairs=6, runs=8, noise=2.0)
+    for found in (latency(blocks, 1, statistic), latency_ratio(blocks, statistic)):
+        assert found is not None
+        assert 0 <= found.low <= found.value <= found.high

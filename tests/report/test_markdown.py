@@ -30,7 +30,7 @@ def test_the_summary_begins_with_the_verdict_and_has_the_figures(tmp_path: Path)
     lines = [line for line in text.splitlines() if line]
     assert lines[0] == "## small.onnx beside model.onnx"
     assert lines[1].startswith("### gate failed")
-    assert "| latency | 2 ms | **1.4 ms** | 30 % faster |" in text
+    assert "| latency | 2 ms | **1.4 ms** | 30 % less time |" in text
     assert "5 steps of `small.onnx` got slower" in text
 
 

@@ -56,7 +56,14 @@ def draw(pairs: int, length: int, seed: int) -> Draws:
     return found
 
 
-def interval(value: float, drawn: Numbers, pairs: int, length: int, beyond: float = BEYOND) -> Estimate:
+def interval(
+    value: float,
+    drawn: Numbers,
+    pairs: int,
+    length: int,
+    beyond: float = BEYOND,
+    least: float = -math.inf,
+) -> Estimate:
     """Return `value` with the interval of `drawn`, which is beyond either end with probability `beyond`.
 
     Args:
@@ -65,6 +72,7 @@ def interval(value: float, drawn: Numbers, pairs: int, length: int, beyond: floa
         pairs: how many there are.
         length: how many were drawn together.
         beyond: the probability.
+        least: what no value can be below: 0 for a time, and for a ratio of times.
     """
     freedom = max(1, pairs // length - 1)
     wider = student(1 - BEYOND, freedom) / normal(1 - BEYOND)
@@ -72,7 +80,8 @@ def interval(value: float, drawn: Numbers, pairs: int, length: int, beyond: floa
         wider *= normal(1 - beyond) / normal(1 - BEYOND)
     low, high = np.percentile(drawn, [100 * BEYOND, 100 * (1 - BEYOND)])
     low, high = min(float(low), value), max(float(high), value)
-    return Estimate(value, value - wider * (value - low), value + wider * (high - value), pairs)
+    low, high = value - wider * (value - low), value + wider * (high - value)
+    return Estimate(value, max(low, least), high, pairs)
 
 
 def often(draws: Draws) -> Numbers:

@@ -77,11 +77,11 @@ def latency_ratio(
     draws = draw(pairs, length, seed)
     if statistic == 50:
         drawn = np.median(ratios[draws], axis=1)
-        return interval(float(np.median(ratios)), drawn, pairs, length, beyond)
+        return interval(float(np.median(ratios)), drawn, pairs, length, beyond, 0.0)
     value = _value(blocks, model, statistic) / _value(blocks, reference, statistic)
     times = often(draws)
     drawn = _drawn(blocks, model, statistic, times) / _drawn(blocks, reference, statistic, times)
-    return interval(value, drawn, pairs, length, beyond)
+    return interval(value, drawn, pairs, length, beyond, 0.0)
 
 
 def latency(
@@ -93,7 +93,7 @@ def latency(
     medians = blocks.medians(model)
     pairs, length = len(medians), stretch(medians)
     drawn = _drawn(blocks, model, statistic, often(draw(pairs, length, seed)))
-    return interval(_value(blocks, model, statistic), drawn, pairs, length, beyond)
+    return interval(_value(blocks, model, statistic), drawn, pairs, length, beyond, 0.0)
 
 
 def latency_increase(

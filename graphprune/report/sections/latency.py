@@ -71,7 +71,7 @@ def _summary(profile: Profile, batch: Batch) -> str:
     for number, timed in enumerate(batch.models):
         found = compare(profile, batch, number)
         if found is not None:
-            change = numbers.changed(found.interval.ratio, "faster", "slower")
+            change = numbers.changed(found.interval.ratio, "less time", "more time")
             verdict = change if found.verdict in ("faster", "slower") else found.verdict
             words.append(f"{timed.name}: {verdict}")
     base = summarise(batch.models[profile.reference], batch.batch)
