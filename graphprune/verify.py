@@ -37,9 +37,9 @@ def verify(
 ) -> Verification:
     """Compare the cut model with the masked twin of the original in unoptimised ONNX Runtime.
 
-    Both run in stages (`graphprune.proof`): what a stage of the cut makes of its own tensors is compared slice
-    by slice with the twin's, or where that is not close enough what it makes of the twin's; the outputs are
-    compared from end to end as well. Values of 16 bits are computed in float32.
+    Both run in stages (`graphprune.proof`). What a stage of the cut makes of its own tensors is compared
+    slice by slice with the twin's, or where that is not close enough what it makes of the twin's; the outputs
+    are compared from end to end as well. Values of 16 bits are computed in float32.
 
     Args:
         original: the model that was cut.
