@@ -6,7 +6,6 @@ import functools
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 import numpy as np
 import onnx
@@ -82,11 +81,9 @@ def _key(node: gs.Node) -> tuple[str, str]:
 @functools.cache
 def _kernels() -> frozenset[tuple[str, str]]:
     """The domains and names of the operators that ONNX Runtime has a kernel for; Constant needs none."""
-    from onnxruntime.capi import onnxruntime_pybind11_state
+    from graphprune.runtime.sessions import kernels
 
-    state: Any = onnxruntime_pybind11_state
-    known = [(str(item.domain), str(item.op_name)) for item in state.get_all_opkernel_def()]
-    return frozenset([("", "Constant"), *known])
+    return kernels() | {("", "Constant")}
 
 
 def _opens(node: gs.Node, graph: gs.Graph) -> bool:
@@ -95,6 +92,10 @@ def _opens(node: gs.Node, graph: gs.Graph) -> bool:
     names = [name and f"input{slot}" for slot, name in enumerate(proto.input)]
     del proto.input[:]
     proto.input.extend(names)
+    # Nodes that differ by the names of tensors alone are asked for once.
+    results = [name and f"output{slot}" for slot, name in enumerate(proto.output)]
+    del proto.output[:]
+    proto.output.extend(results)
     kinds = tuple(_element(tensor) for tensor in node.inputs)
     domain, _ = _key(node)
     versions = {item.domain: int(item.version) for item in graph.import_domains or []}

@@ -117,15 +117,10 @@ def _number(tensor: gs.Tensor) -> int:
 @functools.cache
 def _schemas() -> dict[tuple[str, str], list[tuple[int, Signature]]]:
     """Return the versions of every operator that ONNX Runtime knows, oldest first."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
+    from graphprune.runtime.sessions import schemas
 
     found: dict[tuple[str, str], list[tuple[int, Signature]]] = {}
-    for schema in state.get_all_operator_schema():
-        allowed = {c.type_param_str: frozenset(c.allowed_type_strs) for c in schema.type_constraints}
-        kinds = Signature(
-            tuple(each.typeStr for each in schema.inputs),
-            tuple(each.typeStr for each in schema.outputs),
-            allowed,
-        )
-        found.setdefault((schema.domain, schema.name), []).append((schema.since_version, kinds))
+    for domain, name, version, inputs, outputs, allowed in schemas():
+        kinds = Signature(tuple(inputs), tuple(outputs), {each: frozenset(allowed[each]) for each in allowed})
+        found.setdefault((domain, name), []).append((version, kinds))
     return {key: sorted(each, key=lambda pair: pair[0]) for key, each in found.items()}

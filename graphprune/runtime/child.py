@@ -40,6 +40,7 @@ ORT_ERRORS: tuple[type[Exception], ...] = (
     state.RuntimeException,
 )
 """What ONNX Runtime raises."""
+_NATIVE: Any = state
 _ERRORS: tuple[type[Exception], ...] = (*ORT_ERRORS, RuntimeError, ValueError, TypeError)
 
 _STRING = 8
@@ -125,6 +126,12 @@ def _answer(frame: Frame, sessions: dict[int, Held]) -> tuple[Mapping[str, Any],
             case "close":
                 sessions.pop(said["session"], None)
                 return {}, ()
+            case "kernels":
+                return {
+                    "kernels": [[item.domain, item.op_name] for item in _NATIVE.get_all_opkernel_def()]
+                }, ()
+            case "schemas":
+                return {"schemas": [_schema(each) for each in _NATIVE.get_all_operator_schema()]}, ()
             case _:
                 return {"failed": "refused", "text": f"no such request: {said['do']}"}, ()
     except Failed as error:
@@ -136,6 +143,13 @@ def _answer(frame: Frame, sessions: dict[int, Held]) -> tuple[Mapping[str, Any],
     except _ERRORS as error:
         text = first_line(error)
         return {"failed": "memory" if any(word in text for word in _MEMORY) else "refused", "text": text}, ()
+
+
+def _schema(schema: Any) -> list[Any]:
+    """Return domain, name, version and types of an operator, and what each name of a type allows."""
+    kinds = [[each.typeStr for each in places] for places in (schema.inputs, schema.outputs)]
+    allowed = {each.type_param_str: list(each.allowed_type_strs) for each in schema.type_constraints}
+    return [schema.domain, schema.name, schema.since_version, *kinds, allowed]
 
 
 def _ports(held: Held, side: str) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -114,6 +114,25 @@ class Opened:
             for side in ("inputs", "outputs")
         )
         self._process = PROCESS.number
+
+
+def kernels() -> frozenset[tuple[str, str]]:
+    """Return the domains and names of the operators that ONNX Runtime has a kernel for."""
+    return frozenset((domain, name) for domain, name in _told("kernels"))
+
+
+def schemas() -> Sequence[Sequence[Any]]:
+    """Return what ONNX Runtime knows of operators, a row for each version of each.
+
+    That is domain, name and version, the types of inputs and of outputs by name, and what each name allows.
+    """
+    return [*_told("schemas")]
+
+
+def _told(what: str) -> Any:
+    answer = PROCESS.ask({"do": what}, seconds=_MOST, what=f"its {what}")
+    _check(answer, "ONNX Runtime does not say what it has", "see graphprune doctor")
+    return answer.said[what]
 
 
 def _check(answer: Frame, what: str, hint: str) -> None:
