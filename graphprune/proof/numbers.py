@@ -202,7 +202,6 @@ class Walk:
 
     def _stage(self, number: int, stage: Stage) -> None:
         pair = self.pair
-        read = {name for position in range(stage.start, stage.stop) for name in pair.flow.reads[position]}
         targets = [name for name in stage.made if self._is_plain(name)]
         if number == 0:
             targets += [name for name in pair.flow.outputs if name not in pair.flow.makers]
@@ -213,29 +212,35 @@ class Walk:
         with ExitStack() as stack:
             opened = _Opened(stack)
             for each in list(self._sets):
-                if not any(each is other for other in self._sets):
-                    continue
-                given = {name: self._spool.get(item) for name, item in each.twin.items()}
-                try:
-                    results = opened.run("twin", pair.twin, [*targets, *rest], given)
-                except Refused as error:
-                    self._drop(each, error)
-                    continue
-                expected = dict(zip(targets, results, strict=False))
-                kept = {name: self._stays(each, name, array) for name, array in expected.items()}
-                stays = {name: array for name, array in kept.items() if array is not None}
-                own, others = self._own(each, stays, expected, rest, opened)
-                self._judge(each, stage, stays, own, opened)
-                if each.base is None:
-                    self._outputs(each, expected, stays, own)
-                    for at, (a, b) in enumerate(zip(results[len(targets) :], others, strict=True)):
-                        self._whole(each, f"{rest[0]}[{at}]", a, b)
-                    self._probe(each, stage, read, given, expected, opened)
-                    self._before = self._before if each.number else expected
-                else:
-                    self._moved(each, self._before, expected)
-                self._carry(each, stage, expected, own)
+                if any(each is other for other in self._sets):
+                    self._pass(each, stage, targets, rest, opened)
             self._before = {}
+
+    def _pass(
+        self, each: _Set, stage: Stage, targets: Sequence[str], rest: Sequence[str], opened: _Opened
+    ) -> None:
+        """Run a set of inputs through a stage; what is let go of here is the most that is held at a time."""
+        given = {name: self._spool.get(item) for name, item in each.twin.items()}
+        try:
+            results = opened.run("twin", self.pair.twin, [*targets, *rest], given)
+        except Refused as error:
+            self._drop(each, error)
+            return
+        expected = dict(zip(targets, results, strict=False))
+        kept = {name: self._stays(each, name, array) for name, array in expected.items()}
+        stays = {name: array for name, array in kept.items() if array is not None}
+        own, others = self._own(each, stays, expected, rest, opened)
+        self._judge(each, stage, stays, own, opened)
+        if each.base is None:
+            self._outputs(each, expected, stays, own)
+            for at, (a, b) in enumerate(zip(results[len(targets) :], others, strict=True)):
+                self._whole(each, f"{rest[0]}[{at}]", a, b)
+            self._probe(each, stage, given, expected, opened)
+            self._before = self._before if each.number else expected
+        else:
+            self._moved(each, self._before, expected)
+            self._before = {}
+        self._carry(each, stage, expected, own)
 
     def _drop(self, each: _Set, error: Refused) -> None:
         """Go on without a set of inputs that the original refuses, and without what was drawn from it."""
@@ -386,10 +391,9 @@ class Walk:
         varied = not _swallows(a, pair.atol)
         self.seen.checks.append(Check(each.text, name, error, largest, limit, varied))
 
-    def _probe(
-        self, each: _Set, stage: Stage, read: set[str], given: Arrays, expected: Arrays, opened: _Opened
-    ) -> None:
+    def _probe(self, each: _Set, stage: Stage, given: Arrays, expected: Arrays, opened: _Opened) -> None:
         """Run the twin with some inputs drawn anew, and note what moves."""
+        read = set[str]().union(*self.pair.flow.reads[stage.start : stage.stop])
         for probe in list(each.probes):
             if probe.name in self.seen.influences or not read & probe.values.keys():
                 continue

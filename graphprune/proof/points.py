@@ -45,6 +45,8 @@ AllSizes = Mapping[str, Sequence[int]]
 """Sizes of tensors by name."""
 _BUDGET = 64 << 20
 _MOST_STAGES = 25
+_HELD = 3
+"""What is held of a tensor that is compared: the twin's for two sets of inputs, and the cut's."""
 _COMPARISONS = 8
 
 
@@ -220,7 +222,7 @@ def stages(flow: Flow, sizes: AllSizes, compared: Sequence[str], budget: int = _
     budget = max([budget, sum(costs) // _MOST_STAGES, *costs])
     wanted = set(compared)
     for position, node in enumerate(flow.nodes):
-        costs[position] += sum(_bytes(name, flow, sizes) for name in _named(node) if name in wanted)
+        costs[position] += _HELD * sum(_bytes(name, flow, sizes) for name in _named(node) if name in wanted)
     ends: list[int] = []
     start, held = 0, 0
     last = _last_reads(flow)
