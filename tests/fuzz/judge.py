@@ -55,6 +55,9 @@ LINEAR, MOVES, REDUCTIONS, NORMS, POOLS, MAKES = (
     frozenset(names.split()) for names in (_LINEAR, _MOVES, _REDUCTIONS, _NORMS, _POOLS, _MAKES)
 )
 
+_SLIDING = frozenset({"Conv"})
+"""What slides a filter over the axes behind the second: over those entries that stay, side by side."""
+
 
 class Unjudged(Exception):
     """The judge does not know what the pruned model must be."""
@@ -169,7 +172,9 @@ def twin(original: ModelProto, pruned: ModelProto, feeds: Feeds) -> ModelProto:
                 masks[position, slot] = mask
                 node.input[slot] = made.constant((full * mask).astype(full.dtype))
     cut = {name for name, value in before.items() if name in after and value.shape != after[name].shape}
-    alive = _Alive(original, feeds, before, after, masks)
+    weighed = ModelProto()
+    weighed.CopyFrom(copy)
+    alive = _Alive(original, feeds, before, after, masks, weighed)
     for node in copy.graph.node:
         other = next((theirs[name] for name in node.output if name in theirs), None)
         touched = [slot for slot, name in enumerate(node.input) if name in cut]
@@ -192,21 +197,19 @@ def _leave_out(
     alive: _Alive,
 ) -> None:
     """Put `node` into the copy so that what it sums or computes over is without the entries that are gone."""
-    if node.op_type in LINEAR:
-        if not any(smalls.get(slot) is not None for slot in range(len(node.input)) if slot not in touched):
-            for slot in touched:
-                mask = alive.mask(node.input[slot])
-                node.input[slot] = made.add("Mul", [node.input[slot], made.constant(mask)])
-        made.nodes.append(node)
-        return
     axes: list[int] = []
-    if node.op_type in REDUCTIONS | NORMS:
+    if node.op_type in REDUCTIONS | NORMS | _SLIDING:
         full, small = before[node.input[0]].shape, after[node.input[0]].shape
         axes = [axis for axis in _axes(node, len(full), made) if full[axis] != small[axis]]
     if axes:
         _compress(made, node, other, touched, axes, smalls, before, alive)
-    else:
-        made.nodes.append(node)
+        return
+    weighed = any(small is not None for slot, small in smalls.items() if slot not in touched)
+    if node.op_type in LINEAR and not weighed:
+        for slot in touched:
+            mask = alive.mask(node.input[slot])
+            node.input[slot] = made.add("Mul", [node.input[slot], made.constant(mask)])
+    made.nodes.append(node)
 
 
 def _compress(
@@ -260,7 +263,7 @@ def _axes(node: NodeProto, rank: int, made: _Copy) -> list[int]:
         return sorted({axis % rank for axis in found})
     if op in ("GroupNormalization", "LRN"):
         return [1]
-    if op == "InstanceNormalization":
+    if op == "InstanceNormalization" or op in _SLIDING:
         return list(range(2, rank))
     if op == "MeanVarianceNormalization":
         return [axis % rank for axis in given.get("axes", [0, 2, 3])]
@@ -284,7 +287,9 @@ class _Alive:
         before: Mapping[str, Array],
         after: Mapping[str, Array],
         masks: Mapping[tuple[str, int], Array],
+        weighed: ModelProto,
     ) -> None:
+        self._weighed = weighed
         self._original, self._feeds, self._before, self._after = original, feeds, before, after
         self._masks = masks
         self._found: Mapping[str, Array] | None = None
@@ -293,7 +298,10 @@ class _Alive:
         """Return ones where an entry of the tensor is there in the pruned model, and zeros elsewhere."""
         if self._found is None:
             try:
-                self._found = _seen(_ones(self._original, self._before, self._masks), _all_ones(self._feeds))
+                bodies = any(_has_bodies(node) for node in self._original.graph.node)
+                masked = _seen(self._weighed, self._feeds) if bodies else {}
+                ones = _ones(self._original, self._before, self._masks, masked)
+                self._found = _seen(ones, _all_ones(self._feeds))
             except Exception as error:
                 raise Unjudged(f"which entries stay: {str(error)[:200]}") from error
         mask = self._found.get(name)
@@ -318,17 +326,31 @@ def _all_ones(feeds: Feeds) -> Feeds:
 
 
 def _ones(
-    original: ModelProto, before: Mapping[str, Array], masks: Mapping[tuple[str, int], Array]
+    original: ModelProto,
+    before: Mapping[str, Array],
+    masks: Mapping[tuple[str, int], Array],
+    masked: Mapping[str, Array],
 ) -> ModelProto:
-    """Return the network through which ones and zeros run: one where an entry is there."""
+    """Return the network through which ones and zeros run: one where an entry is there.
+
+    Args:
+        original: the original.
+        before: what its nodes make.
+        masks: ones where entries of weights are left, by the first result of their node and the operand.
+        masked: what the nodes make with masked weights; empty where there are no bodies.
+    """
     copy = ModelProto()
     copy.CopyFrom(original)
     made = _Copy(copy, _constants(original))
     for node in copy.graph.node:
         floats = [n for n in node.output if n and n in before and before[n].dtype.kind == "f"]
-        if floats and node.op_type in MAKES:  # what is made of sizes is there
+        if floats and (node.op_type in MAKES or _has_bodies(node)):
+            # What is made of sizes is there. What comes out of a body is where it is not zero in the masked
+            # original; where units that went make no zeros, the count tells.
             for name in floats:
-                made.put(name, np.ones_like(before[name]))
+                ones = node.op_type in MAKES or not masked
+                there = np.ones_like(before[name]) if ones else masked[name] != 0
+                made.put(name, there.astype(before[name].dtype))
             continue
         if not floats:
             made.nodes.append(node)
@@ -340,7 +362,7 @@ def _ones(
                 ones = masks.get((_name(node), slot), np.ones_like(full))
                 operands[slot] = made.constant(ones.astype(full.dtype))
         data = [n for n, old in zip(operands, node.input, strict=True) if n and _is_float(old, before, made)]
-        if node.op_type in MOVES or _has_bodies(node):
+        if node.op_type in MOVES:
             node.input[:] = operands
             made.nodes.append(node)
             if node.op_type == "Pad":
