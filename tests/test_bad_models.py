@@ -15,7 +15,10 @@ from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, helper, pa
 
 from graphprune.errors import GraphpruneError, Refused, Usage
 from graphprune.model import from_proto, load, read, save, to_proto
+from graphprune.pruning import prune
 from graphprune.weights import stored
+from tests.networks import network
+from tests.networks.fill import fill
 from tests.work import at_most_calls
 
 GOOD = """<ir_version: 8, opset_import: ["" : 17]>
@@ -304,3 +307,26 @@ def test_a_damaged_file_is_refused_or_read_but_nothing_else(tmp_path: Path, seed
             if harmless % 20 == 0:
                 save(found, out, force=True)
     assert harmless > 5, "some of the damage is harmless"
+
+
+@pytest.mark.parametrize("index", [8, -9, 1 << 40], ids=["one too far", "one too far back", "far away"])
+def test_an_index_that_is_not_there_is_no_fault_of_ours(index: int) -> None:
+    """ONNX Runtime sees it when it runs; no plan may make another index of it."""
+    model = fill(f"""
+g (float[2, 4] x) => (float[2, 3] y)
+<float[4, 8] w, int64[3] at = {{0, {index}, 2}}, float[3, 3] v>
+{{
+  a = MatMul (x, w)
+  b = Gather <axis = 1> (a, at)
+  y = MatMul (b, v)
+}}""")
+    with pytest.raises(Refused):
+        prune(model)
+
+
+def test_an_index_that_is_not_there_beside_axes_that_are_cut_is_no_fault_of_ours() -> None:
+    model = ModelProto.FromString(network("attention-packed").SerializeToString())
+    third = next(tensor for tensor in model.graph.initializer if tensor.name == "two")
+    third.CopyFrom(helper.make_tensor("two", TensorProto.INT64, [], [16]))
+    with pytest.raises(Refused, match="cannot be run"):
+        prune(model)

@@ -264,6 +264,8 @@ def _renumbered(at: Patched, axis: int, picks: Mapping[int, Index]) -> Answer:
     picks = {d: index for d, index in picks.items() if d < old.ndim}
     if any(index.ndim > 1 for index in picks.values()):
         return None
+    if np.any(old >= full[axis]) or np.any(old < -full[axis]):
+        return None  # the original does not run
     wanted = take(old, picks) % full[axis]
     if wanted.shape != new.shape or not kept.size:
         return False

@@ -252,6 +252,8 @@ def _taken(site: Site) -> _Taken | None:
     if value.size > MOST_PICKS or sum(size > 1 for size in value.shape) > 1:
         return None
     size = site.sizes(0)[axis]
+    if value.min() < -size or value.max() >= size:
+        return None  # the runtime refuses it
     return _Taken(axis, tuple(int(item) % size for item in value.reshape(-1)), value.shape)
 
 
