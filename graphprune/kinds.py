@@ -124,8 +124,10 @@ def _look(item: Applied, weights: set[str], seen: _Seen) -> None:
 def _multiplies_weights(item: Applied, weights: set[str], positions: set[int]) -> bool:
     """Whether an operand is a weight; queries that are constant have positions, and are none."""
     return any(
-        tensor.name in weights and not _leaves(axes or ()) & positions
-        for tensor, axes in zip(item.site.node.inputs[:2], item.inputs[:2], strict=True)
+        tensor.name in weights and not (fixed and _leaves(axes or ()) & positions)
+        for tensor, axes, fixed in zip(
+            item.site.node.inputs[:2], item.inputs[:2], item.site.fixed[:2], strict=True
+        )
     )
 
 

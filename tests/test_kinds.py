@@ -49,6 +49,13 @@ EXPERTS = """g (float[n, 6] x) => (float[n, 3] y)
   by_sample = Transpose <perm = [1, 0, 2]> (c) gate = Unsqueeze (g, one) mixed = MatMul (gate, by_sample)
   flat = Squeeze (mixed, one) y = MatMul (flat, head)
 }"""
+PICKED = """g (float[5, 6] x, int64[5] which) => (float[5, 3] y)
+<float[6, 16] w_in, float[4, 24, 16] up, float[4, 16, 24] down, float[16, 3] head, int64[1] last = {2}>
+{
+  h = MatMul (x, w_in) u = Gather <axis = 0> (up, which) d = Gather <axis = 0> (down, which)
+  column = Unsqueeze (h, last) a = MatMul (u, column) r = Relu (a) b = MatMul (d, r) o = Squeeze (b, last)
+  y = MatMul (o, head)
+}"""
 STATES = """g (float[n, 6] x) => (float[n, 3] y)
 <float[6, 12] w_in, float[12, 5] to_b, float[12, 5] to_c, float[12, 3] head, int64[1] last = {2},
  int64[1] middle = {1}>
@@ -71,9 +78,10 @@ def solved(text: str) -> Solution:
         (LATENTS, {"tokens 4", "head-dims 8", "neurons 16"}),
         (MEMORY, {"tokens 7", "head-dims 8", "neurons 16"}),
         (EXPERTS, {"experts 4", "neurons 10", "neurons 16"}),
+        (PICKED, {"neurons 16", "neurons 24"}),
         (STATES, {"neurons 12", "head-dims 5"}),
     ],
-    ids=["picked adapter", "registers", "latents", "memory", "experts", "states"],
+    ids=["picked adapter", "registers", "latents", "memory", "experts", "picked experts", "states"],
 )
 def test_units_are_called_by_what_they_are(text: str, expected: set[str]) -> None:
     found = {f"{group.kind} {group.size}" for group in solved(text).groups if group.prunable}
