@@ -255,6 +255,6 @@ def macs_of(applied: Applied, count: Count) -> int:
     if "Attention" in op and applied.bound is not None:
         packed = op == "Attention" and rules.domain_of(applied.site.node) == rules.MICROSOFT
         return _attention_macs(sizes(0), sizes(1), out, packed)
-    if op in ("LSTM", "GRU", "RNN") and sizes(0):
+    if op in ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM") and sizes(0):
         return prod(sizes(0)[:2]) * (prod(sizes(1)) + prod(sizes(2)))
     return 0

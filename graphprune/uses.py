@@ -20,6 +20,7 @@ _WEIGHTED = frozenset(
         "ConvInteger",
         "ConvTranspose",
         "DeformConv",
+        "DynamicQuantizeLSTM",
         "DynamicQuantizeMatMul",
         "Einsum",
         "FusedConv",

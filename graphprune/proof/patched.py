@@ -403,6 +403,7 @@ ATTRIBUTES: Mapping[tuple[str, str, str], Callable[[Patched], Any]] = {
     ("", "RNN", "hidden_size"): _count(2, 2),
     ("", "GRU", "hidden_size"): _count(2, 2),
     ("", "LSTM", "hidden_size"): _count(2, 2),
+    (MICROSOFT, "DynamicQuantizeLSTM", "hidden_size"): _count(2, 1),
     (MICROSOFT, "MatMulNBits", "N"): _count(1, 0),
     ("", "Attention", "q_num_heads"): _query_heads("q_num_heads", 0),
     ("", "Attention", "kv_num_heads"): _query_heads("kv_num_heads", 1),

@@ -110,6 +110,27 @@ def _skip_layer(site: Site) -> str:
     return f"... c!, ... c, {operands} -> ... c!, ... 1, ... 1, ... c"
 
 
+def _dynamic_quantize_lstm(site: Site) -> str:
+    """Rule of an LSTM whose weights are integers, transposed, with a scale a direction or a column.
+
+    It scales its input, and the state at every step, by their largest values, so that all units are mixed.
+    """
+    per_column = [
+        "_ (4 h!)" if site.has(slot) and len(site.sizes(slot)) == 2 else "_" for slot in range(8, 12)
+    ]
+    operands = [
+        "s_ b! i!",
+        "d_ i! (4 h!)",
+        "d_ h! (4 h!)",
+        "d_ (8 h!)",
+        "b!",
+        "d_ b! h!",
+        "d_ b! h!",
+        "d_ (3 h!)",
+    ]
+    return text([*operands, *per_column], ["s_ d_ b! h!", "d_ b! h!", "d_ b! h!"])
+
+
 def _gather_blocks(site: Site) -> str:
     """Rule of GatherBlockQuantized: rows of a table whose entries share scales in blocks along one axis.
 
@@ -143,6 +164,12 @@ TABLE: Table = {
     **attention.MICROSOFT,
     "BiasGelu": Row("... c, c -> ... c"),
     "DequantizeLinear": replace(linear.TABLE["DequantizeLinear"], like={0: 1}),
+    "DynamicQuantizeLSTM": Row(
+        _dynamic_quantize_lstm,
+        attribute_from(hidden_size="h"),
+        zeros={1: 9, 2: 11},
+        why="it is a direction or a time step",
+    ),
     "DynamicQuantizeMatMul": Row(_dynamic_quantize_matmul),
     "EmbedLayerNormalization": Row(_embeddings, like={0: 2, 2: 2}, elements={1: int(TensorProto.INT32)}),
     "FastGelu": Row("... c, c -> ... c"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.rules.case import Case, case, whole
+from tests.rules.case import Array, Case, case, draw, whole
 
 
 def _cases(op: str, gates: int) -> tuple[Case, ...]:
@@ -45,7 +45,63 @@ def _cases(op: str, gates: int) -> tuple[Case, ...]:
     )
 
 
+def _codes(*sizes: int) -> Array:
+    return whole(sizes, -100, 100, np.int8, seed=sum(sizes))
+
+
+_SCALE = np.full(2, 0.01, np.float32)
+_ZERO = np.zeros(2, np.int8)
+
+_QUANTISED = (
+    case(
+        "forward",
+        "y = com.microsoft.DynamicQuantizeLSTM <hidden_size = 5> (x, w, r, b, , , , , ws, wz, rs, rz)",
+        x=(4, 3, 6),
+        w=_codes(1, 6, 20),
+        r=_codes(1, 5, 20),
+        b=(1, 40),
+        ws=_SCALE[:1],
+        wz=_ZERO[:1],
+        rs=_SCALE[:1],
+        rz=_ZERO[:1],
+        cuts=(3, 5, 6),
+    ),
+    case(
+        "bidirectional, with all operands",
+        'y, h, c = com.microsoft.DynamicQuantizeLSTM <hidden_size = 5, direction = "bidirectional"> '
+        "(x, w, r, b, n, s, t, p, ws, wz, rs, rz)",
+        outputs="float y, float h, float c",
+        x=(4, 3, 6),
+        w=_codes(2, 6, 20),
+        r=_codes(2, 5, 20),
+        b=(2, 40),
+        n=whole((3,), 1, 5, np.int32),
+        s=(2, 3, 5),
+        t=(2, 3, 5),
+        p=(2, 15),
+        ws=_SCALE,
+        wz=_ZERO,
+        rs=_SCALE,
+        rz=_ZERO,
+        cuts=(3, 5, 6),
+    ),
+    case(
+        "a scale a column",
+        "y = com.microsoft.DynamicQuantizeLSTM <hidden_size = 5> (x, w, r, b, , , , , ws, wz, rs, rz)",
+        x=(4, 3, 6),
+        w=_codes(1, 6, 20),
+        r=_codes(1, 5, 20),
+        b=(1, 40),
+        ws=draw((1, 20), 0.005, 0.02, seed=1),
+        wz=np.zeros((1, 20), np.int8),
+        rs=draw((1, 20), 0.005, 0.02, seed=2),
+        rz=np.zeros((1, 20), np.int8),
+        cuts=(3, 5, 6),
+    ),
+)
+
 CASES = (
+    *_QUANTISED,
     *_cases("RNN", 1),
     *_cases("GRU", 3),
     *_cases("LSTM", 4),
