@@ -15,6 +15,7 @@ from graphprune.expressions import compute
 from graphprune.ir import every_tensor, is_default_domain, shape_of
 from graphprune.model import Model
 from graphprune.rewire import detach, sweep
+from graphprune.sequences import resolve_sequences
 from graphprune.weights import stored
 
 
@@ -23,8 +24,9 @@ def fold(model: Model) -> Model:
 
     `Constant` nodes become initializers, aliases of constants are resolved, and what follows from constants
     alone is computed (`graphprune.expressions`). That goes for bodies, too. An `If` whose condition follows
-    from static shapes becomes the branch that it takes. A value in a body whose name stands elsewhere in the
-    model gets a name of its own.
+    from static shapes becomes the branch that it takes, and sequences whose places are known become their
+    tensors (`graphprune.sequences`). A value in a body whose name stands elsewhere in the model gets a name
+    of its own.
 
     Some exporters write weights as `Constant` nodes; others write equal weights once and alias them through
     `Identity`. What the model computes does not change; nodes that define graph outputs stay.
@@ -37,6 +39,8 @@ def fold(model: Model) -> Model:
     for body in list(graph.subgraphs(recursive=True)):
         _hand_on(body, names)
         _make_initializers(body)
+    if resolve_sequences(graph):
+        take_known_branches(graph)
     resolve_aliases(replace(model, graph=graph))
     before = _count(graph)
     sweep(graph)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _REASONS: dict[str, str] = {
     "its body reads the values around it": "SequenceMap",
-    "it handles sequences or optional values": (
+    "it handles sequences whose places are not known, or optional values": (
         "ConcatFromSequence Optional OptionalGetElement OptionalHasElement SequenceAt SequenceConstruct "
         "SequenceEmpty SequenceErase SequenceInsert SequenceLength SplitToSequence"
     ),
