@@ -11,25 +11,27 @@ import onnx_graphsurgeon as gs
 from graphprune.duplicate import names_of
 from graphprune.ir import is_default_domain
 from graphprune.rewire import detach, redirect, set_output
-from graphprune.shapes import infer
+from graphprune.shapes import Shapes, infer
 
 
 def take_known_branches(graph: gs.Graph) -> None:
-    """Replace, in place, every If of `graph` whose condition follows from static shapes and constants.
+    """Replace, in place, every If of `graph` whose condition follows from shapes and constants.
 
-    A model with symbolic dimensions is left alone: what is known of it holds for the numbers that stand in
-    for them.
+    A condition that depends on a symbolic dimension is not known: what is said of it holds for the numbers
+    that stand in for symbols.
     """
     while any(_is_if(node) for node in graph.nodes):
         shapes = infer(graph)
-        if shapes.symbols:
-            return
-        known = [node for node in graph.nodes if _is_if(node) and node.inputs[0].name in shapes.values]
+        known = [node for node in graph.nodes if _is_if(node) and _is_known(node.inputs[0].name, shapes)]
         if not known:
             return
-        node = known[0]
-        taken = bool(shapes.values[node.inputs[0].name].reshape(-1)[0])
-        take_branch(graph, node, node.attrs["then_branch" if taken else "else_branch"])
+        for node in known:
+            taken = bool(shapes.values[node.inputs[0].name].reshape(-1)[0])
+            take_branch(graph, node, node.attrs["then_branch" if taken else "else_branch"])
+
+
+def _is_known(name: str, shapes: Shapes) -> bool:
+    return name in shapes.values and not (shapes.symbols and shapes.sized_by(name))
 
 
 def _is_if(node: gs.Node) -> bool:

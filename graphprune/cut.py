@@ -29,6 +29,8 @@ from graphprune.solution import Applied, Body, Solution, everywhere
 from graphprune.surgery import Inside, Key, Trace, Work, fresh
 from graphprune.weights import stored
 
+_GIVEN_SIZES = frozenset(["ConstantOfShape", "Expand", "Reshape", "Resize", "Tile"])
+"""Operators whose values do not change with the sizes that they are given."""
 _SMALL = 1 << 20
 """Bytes below which the twin masks a weight, and not what it is multiplied with."""
 
@@ -174,7 +176,9 @@ def _cut_node(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None
         patch(node, applied, trace, work)
     restore(node, applied, trace, work)
     known = small_values(node, work.values, work.sizes, applied.site.opset)
-    if node.op in ("Shape", "Size") or any(tensor.name in work.from_sizes for tensor in node.inputs):
+    given = applied.row.sizes if node.op in _GIVEN_SIZES and applied.row is not None else ()
+    read = [tensor.name for slot, tensor in enumerate(node.inputs) if slot not in given]
+    if node.op in ("Shape", "Size") or any(name in work.from_sizes for name in read):
         work.from_sizes.update(tensor.name for tensor in node.outputs)
     for slot, tensor in enumerate(node.outputs):
         if not tensor.name:

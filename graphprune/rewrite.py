@@ -7,6 +7,7 @@ from math import gcd
 from typing import Any
 
 import numpy as np
+import onnx
 import onnx_graphsurgeon as gs
 from numpy.typing import NDArray
 
@@ -14,7 +15,7 @@ from graphprune import rules
 from graphprune.cuts import take
 from graphprune.errors import Refused
 from graphprune.evaluate import small_values
-from graphprune.ir import label
+from graphprune.ir import is_default_domain, label
 from graphprune.picks import Pick
 from graphprune.positions import Apart
 from graphprune.rewire import set_input
@@ -22,6 +23,7 @@ from graphprune.solution import Applied
 from graphprune.surgery import Trace, Work, fresh
 
 _Sizes = NDArray[np.int64]
+_INTEGERS = frozenset([int(onnx.TensorProto.INT32), int(onnx.TensorProto.INT64)])
 
 
 def patch(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None:
@@ -80,6 +82,7 @@ def _write_operand(node: gs.Node, slot: int, wanted: NDArray[np.int64], work: Wo
     if current is None or isinstance(tensor, gs.Constant) or current.size != wanted.size:
         if current is not None and np.array_equal(current.reshape(-1), wanted.reshape(-1)):
             return
+        _demand_numbers(node, tensor, wanted, work)
         dtype = np.int64 if current is None else current.dtype
         shape = wanted.shape if current is None or current.size != wanted.size else current.shape
         value = wanted.astype(dtype).reshape(shape)
@@ -90,8 +93,32 @@ def _write_operand(node: gs.Node, slot: int, wanted: NDArray[np.int64], work: Wo
     flat, target = current.reshape(-1), wanted.reshape(-1)
     if np.array_equal(flat, target):
         return
-    _scale(node, slot, *_factors(node, flat.tolist(), target.tolist()), work)
+    divisor, factor, offset = (
+        _for_all_sizes(node, tensor, each, work) for each in _factors(node, flat.tolist(), target.tolist())
+    )
+    _scale(node, slot, divisor, factor, offset, work)
     work.values[node.inputs[slot].name] = wanted.astype(current.dtype).reshape(current.shape)
+
+
+def _demand_numbers(node: gs.Node, tensor: gs.Tensor, wanted: _Sizes, work: Work) -> None:
+    """Raise `Refused` where numbers that stand for symbols would be written down as sizes."""
+    shapes = work.solution.shapes
+    if isinstance(tensor, gs.Constant) or not shapes.sized_by(tensor.name):
+        return
+    entries = shapes.facts.entries.get(tensor.name)
+    told = wanted.reshape(-1).tolist()
+    if entries is None or any(
+        size > 0 and not entry.is_number for entry, size in zip(entries.reshape(-1), told, strict=True)
+    ):
+        raise _not_followed(node, tensor, work)
+
+
+def _not_followed(node: gs.Node, tensor: gs.Tensor, work: Work) -> Refused:
+    symbols = work.solution.shapes.sized_by(tensor.name) or "data"
+    return Refused(
+        f"what {label(node)} is given is computed from sizes at run time (by {symbols}) and is not restored",
+        "leave the groups of this operator alone with --ignore",
+    )
 
 
 def _factors(node: gs.Node, have: list[int], want: list[int]) -> tuple[_Sizes, _Sizes, _Sizes]:
@@ -126,11 +153,39 @@ def _scale(
         if np.all(array == neutral):
             continue
         result = gs.Variable(fresh(f"{tensor.name}_{op.lower()}", work))
-        by = np.asarray(array.astype(value.dtype).reshape(value.shape), order="C")
+        by = np.asarray(array.astype(value.dtype).reshape(value.shape if array.ndim else ()), order="C")
         constant = gs.Constant(fresh(f"{result.name}_by", work), by)
         work.new.append(gs.Node(op, name=result.name, inputs=[node.inputs[slot], constant], outputs=[result]))
         set_input(node, slot, result)
         work.sizes[result.name] = tuple(value.shape)
+
+
+def _loses(node: gs.Node, slot: int, old: NDArray[Any], new: NDArray[Any], work: Work) -> bool:
+    """Whether an operator rounds a size that was cut, so that what it gives can be scaled no more.
+
+    Of `(batch heads) / 4` is left `batch`; of `(batch 2) / 4` nothing that tells it.
+    """
+    if not is_default_domain(node) or slot or np.array_equal(old, new) or not work.solution.shapes.symbols:
+        return False
+    if node.op in ("Floor", "Ceil", "Round"):
+        return True
+    if node.op == "Cast":
+        return (old.dtype.kind == "f") == (int(node.attrs["to"]) in _INTEGERS)
+    if node.op not in ("Div", "Mod") or old.dtype.kind not in "iu" or old.size != 1:
+        return False
+    entries = work.solution.shapes.facts.entries.get(node.inputs[0].name)
+    divisor = work.values.get(node.inputs[1].name)
+    if entries is None or divisor is None or divisor.size != 1 or not old.all() or not divisor.all():
+        return True
+    common = gcd(*entries.reshape(-1)[0].terms.values())
+    return bool(common * int(new.reshape(-1)[0]) % (int(old.reshape(-1)[0]) * int(divisor.reshape(-1)[0])))
+
+
+def _is_open(node: gs.Node, work: Work) -> bool:
+    """Whether a node makes tensors of as many elements as the inputs say, which are no sizes any more."""
+    known = work.solution.shapes.facts.shapes
+    made = [size for tensor in node.outputs for size in known.get(tensor.name, ())]
+    return any(not size.is_number for size in made)
 
 
 def restore(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None:
@@ -139,13 +194,16 @@ def restore(node: gs.Node, applied: Applied, trace: Trace, work: Work) -> None:
     What was computed from cut weights is another matter: it is what the masked weights give.
     """
     skip: Sequence[int] = applied.row.sizes if applied.row is not None else ()
-    if node.op in ("Shape", "Size") or small_values(node, work.values, work.sizes, applied.site.opset):
+    if node.op in ("Shape", "Size"):
         return
+    goes_on = not _is_open(node, work) and small_values(node, work.values, work.sizes, applied.site.opset)
     # What a patch has added behind the operands was given by nobody.
     for slot, (tensor, before) in enumerate(zip(list(node.inputs), applied.site.node.inputs, strict=False)):
         old = work.solution.shapes.values.get(before.name)
         new = work.values.get(tensor.name) if tensor.name else None
         if slot in skip or old is None or new is None or tensor.name not in work.from_sizes:
+            continue
+        if goes_on and not _loses(node, slot, old, new, work):
             continue
         keep_value(node, slot, take(old, trace.inputs.get(slot, {})), work)
 
@@ -157,10 +215,29 @@ def keep_value(node: gs.Node, slot: int, expected: NDArray[Any], work: Work) -> 
     same = np.array_equal(new, expected, equal_nan=new.dtype.kind == "f")
     if same or new.shape != expected.shape:
         return
-    if work.solution.shapes.symbols and new.dtype.kind == "f" and np.all(new != 0):
-        _scale(node, slot, np.ones_like(new), expected / new, np.zeros_like(new), work)
-    elif work.solution.shapes.symbols and new.dtype.kind in "iu":
+    shapes = work.solution.shapes
+    if shapes.symbols and new.dtype.kind == "f" and np.all(new != 0):
+        factor = _for_all_sizes(node, tensor, expected / new, work)
+        _scale(node, slot, np.ones_like(factor), factor, np.zeros_like(factor), work)
+        work.values[node.inputs[slot].name] = expected
+    elif shapes.symbols and new.dtype.kind in "iu":
         _write_operand(node, slot, expected.astype(np.int64), work)
+    elif shapes.symbols and shapes.sized_by(tensor.name):
+        raise _not_followed(node, tensor, work)
     else:
         kept = gs.Constant(fresh(f"{tensor.name}_kept", work), np.asarray(expected, order="C"))
         set_input(node, slot, kept)
+
+
+def _for_all_sizes(node: gs.Node, tensor: gs.Tensor, factors: NDArray[Any], work: Work) -> NDArray[Any]:
+    """Return factors that fit a tensor at all sizes: one number, where its own sizes are open.
+
+    Raises:
+        Refused: they differ, and there may be more or less of them.
+    """
+    sizes = work.solution.shapes.facts.shapes.get(tensor.name)
+    if sizes is None or all(size.is_number for size in sizes):
+        return factors
+    if not factors.size or not np.allclose(factors, factors.reshape(-1)[0], rtol=1e-6, atol=0):
+        raise _not_followed(node, tensor, work)
+    return factors.reshape(-1)[:1].reshape(())

@@ -203,8 +203,8 @@ def test_what_bodies_hold_is_counted_and_a_loop_counts_all_its_steps() -> None:
 
 def test_a_sequence_that_goes_through_a_loop_pins_what_is_put_into_it() -> None:
     model = fill("""
-        g (float[2, 6] x) => (float[6, 3] y)
-        <float[6, 8] w0, float[8, 3] w1, float[6, 7] w2, float[7, 6] w3, int64 times = {3}, bool on = {1}>
+        g (float[2, 6] x, int64 times) => (float[N, 3] y)
+        <float[6, 8] w0, float[8, 3] w1, float[6, 7] w2, float[7, 6] w3, bool on = {1}>
         {
           inner = MatMul (x, w2) back = MatMul (inner, w3) a = MatMul (back, w0)
           none = SequenceEmpty <dtype = 1> ()

@@ -103,10 +103,18 @@ def test_what_lies_behind_a_known_branch_can_be_pruned(name: str) -> None:
     assert verify(model, cut(model, solution, plan), solution.shapes).passed
 
 
-def test_a_branch_of_a_model_with_symbols_is_left_alone() -> None:
+def test_a_condition_that_depends_on_a_symbol_is_left_alone() -> None:
     text = NETWORKS["a branch that computes"].replace("float[1,", "float[N,")
+    text = text.replace("r = Size (s)", "f = Constant <value_int = 0> () r = Gather (s, f)")
     folded = fold(from_proto(fill(text)))
     assert any(node.op == "If" for node in folded.graph.nodes)
+
+
+def test_a_condition_that_holds_whatever_the_symbols_are_is_known() -> None:
+    text = NETWORKS["a branch that computes"].replace("float[1,", "float[N,")
+    folded = fold(from_proto(fill(text)))
+    assert "Neg" in [node.op for node in folded.graph.nodes]
+    assert not any(node.op == "If" for node in folded.graph.nodes)
 
 
 def test_a_condition_that_depends_on_data_is_left_alone() -> None:

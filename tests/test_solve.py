@@ -86,6 +86,8 @@ GROUPS = {
     "dynamic-image": "channels 6, channels 10",
     "channel-count-read-at-run-time": "channels 3, channels 4",
     "halves-found-at-run-time": "neurons 8",
+    "batch-found-by-the-number-of-heads": "heads 4, head-dims 8, head-dims 8",
+    "batch-found-by-a-rounded-quotient": "neurons 2, neurons 4",
     "if-that-captures": "neurons 10",
     "loop-that-captures": "neurons 10",
     "local-functions": "neurons 10, neurons 12",

@@ -211,8 +211,13 @@ class _Traced:
         trace = self._trace(node)
         # What is computed from sizes changes with them, up to where it is used.
         used = trace.inputs or trace.outputs or not self.left.is_computed(node.outputs[0])
-        if node not in self or not used or not self.left.is_computed(left):
+        if node not in self or not self.left.is_computed(left):
             return Walk((left, right))
+        if not used:
+            # In front of what rounds, a size is what it was, as far as that can be told.
+            values = self._value(0, node, slot), self._value(1, file, slot)
+            other = values[0] is not None and values[1] is not None and not _is_same(values[0], values[1])
+            return Walk((left, right if other else self._behind_factors(left, right)))
         if not self._is_patched(node, slot):
             values = self._value(0, node, slot), self._value(1, file, slot)
             if values[0] is not None and values[1] is not None:

@@ -211,7 +211,7 @@ def _resize(site: Site) -> str:
     dims = [
         name if before[i] == after[i] and scales[i] == 1 else "_" for i, name in enumerate(named(len(before)))
     ]
-    return text([dims, *["-"] * (len(site.node.inputs) - 1)], [dims])
+    return text([dims, *["_"] * (len(site.node.inputs) - 1)], [dims])
 
 
 def _scales(site: Site) -> list[float]:

@@ -95,6 +95,15 @@ _REPETITIONS = (
 
 _RESIZES = (
     case("scales", "y = Resize (x, , s)", x=(2, 3, 4, 4), s=np.array([1, 1, 2, 2], np.float32), cuts=(2, 3)),
+    case(
+        "scales that are put together",
+        "c = Concat <axis = 0> (s, t) y = Resize (x, , c)",
+        of="Resize",
+        x=(2, 3, 4, 4),
+        s=np.array([1, 1], np.float32),
+        t=np.array([2, 2], np.float32),
+        cuts=(2, 3),
+    ),
     case("sizes", 'y = Resize <mode = "linear"> (x, , , s)', x=(2, 3, 4, 4), s=ints(2, 3, 7, 6), cuts=(2, 3)),
     case(
         "sizes of some axes",
