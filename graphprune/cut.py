@@ -23,7 +23,7 @@ from graphprune.ir import dimensions, read_by_bodies
 from graphprune.layers import Layer, gone, layers
 from graphprune.model import Model
 from graphprune.plan import Plan
-from graphprune.rewire import bypass, set_input, sweep
+from graphprune.rewire import leave_out, set_input, sweep
 from graphprune.rewrite import keep_value, patch, restore
 from graphprune.solution import Applied, Body, Solution, everywhere
 from graphprune.surgery import Inside, Key, Trace, Work, fresh
@@ -124,8 +124,11 @@ def _take_out(removed: Sequence[Layer], traces: list[Trace], work: Work) -> None
     wanted = read_by_bodies(work.graph) | {tensor.name for tensor in work.graph.outputs}
     for layer in removed:
         if layer.at not in work.gone:
-            traces[layer.at] = replace(traces[layer.at], removed=(1 - layer.skip,))
-            bypass(work.nodes[layer.at], layer.skip, wanted)
+            known = work.solution.nodes[layer.at].row
+            zeros = {slot: (point, 0) for slot, point in (known.zeros if known else {}).items()}
+            zeros |= traces[layer.at].zeros
+            traces[layer.at] = replace(traces[layer.at], removed=layer.gone, skip=layer.skip, zeros=zeros)
+            leave_out(work.nodes[layer.at], layer.skip, layer.gone, wanted)
 
 
 def _trace(applied: Applied, work: Work) -> Trace:

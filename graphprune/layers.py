@@ -33,6 +33,7 @@ class Layer:
         join: the addition.
         at: its position in the graph's nodes.
         skip: the operand of `join` that stays in its place.
+        gone: the operands that go.
         nodes: the positions of the nodes that go with the branch, in order, without the addition.
         skipped: the name of the tensor that stays.
         branch: the name of the tensor that goes.
@@ -42,6 +43,7 @@ class Layer:
     join: gs.Node = field(repr=False)
     at: int
     skip: int
+    gone: tuple[int, ...]
     nodes: tuple[int, ...] = field(repr=False)
     skipped: str
     branch: str
@@ -95,16 +97,21 @@ def _joins(solution: Solution) -> Joins:
     taken = {group.name for group in solution.groups}
     for at in known.joins:
         node = solution.graph.nodes[at]
+        adds = known.joins[at]
         verdicts = {
-            slot: _judge(solution, known, skips, at, slot) for slot in (0, 1) if known.has_weights(at, slot)
+            slot: _judge(solution, known, skips, at, slot)
+            for slot in (adds.first, adds.second)
+            if known.has_weights(at, slot)
         }
         branches = [slot for slot, why in verdicts.items() if not why]
         name = node.name or node.outputs[0].name
         if len(branches) == 1:
             (slot,) = branches
-            skips[at] = node.inputs[1 - slot].name
+            skip = adds.other(slot)
+            skips[at] = node.inputs[skip].name
+            gone = (slot, *(at for at in adds.beside if at < len(node.inputs) and node.inputs[at].name))
             unique, inner = _unique(name, taken), known.needed_by(at, slot)
-            found.append(Layer(unique, node, at, 1 - slot, inner, skips[at], node.inputs[slot].name))
+            found.append(Layer(unique, node, at, skip, gone, inner, skips[at], node.inputs[slot].name))
         elif branches:
             others.append((name, _EITHER))
         elif any(why != _APART for why in verdicts.values()):
@@ -128,7 +135,8 @@ def _judge(solution: Solution, known: Uses, skips: Mapping[int, str], at: int, s
 
     `skips` has the skipped tensor of each layer that was found, by the position of the addition.
     """
-    for origin in _origins(solution, known, skips, solution.graph.nodes[at].inputs[1 - slot].name):
+    skip = known.joins[at].other(slot)
+    for origin in _origins(solution, known, skips, solution.graph.nodes[at].inputs[skip].name):
         connected, beside = _between(solution, known, origin, at, slot)
         if connected and known.heavy.isdisjoint(beside):
             return ""

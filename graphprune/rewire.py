@@ -6,7 +6,7 @@ large graphs and may hit the wrong one; these go by identity.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import onnx_graphsurgeon as gs
@@ -52,6 +52,52 @@ def bypass(node: gs.Node, slot: int, wanted: Collection[str]) -> None:
     _Plain.append(node.inputs, tensor)
     _Plain.append(tensor.outputs, node)
     node.op, node.attrs = "Identity", {}
+
+
+NORMS = {"SkipLayerNormalization": "LayerNormalization"}
+"""What is left of an operator that adds and normalises when it has nothing to add."""
+
+
+def leave_out(node: gs.Node, skip: int, gone: Sequence[int], wanted: Collection[str]) -> list[int]:
+    """Let `node`, which adds, be what it is without the operands `gone`; return which operands it has now.
+
+    An addition hands on operand `skip`; one that normalises the sum normalises that; one of integers adds the
+    zero point, since it has scales of its own for the sum.
+    """
+    if node.op == "QLinearAdd":
+        set_input(node, gone[0], node.inputs[gone[0] + 2])
+        return list(range(len(node.inputs)))
+    if node.op not in NORMS:
+        bypass(node, skip, wanted)
+        return [skip]
+    if len(node.outputs) > TOTAL and node.outputs[TOTAL].name:
+        redirect(node.outputs[TOTAL], node.inputs[skip])
+    slots = [skip, *(slot for slot in range(2, len(node.inputs)) if slot not in gone)]
+    kept = [node.inputs[slot] for slot in slots]
+    for tensor in node.inputs:
+        _forget(tensor.outputs, node)
+    _Plain.clear(node.inputs)
+    for tensor in kept:
+        _Plain.append(node.inputs, tensor)
+        _Plain.append(tensor.outputs, node)
+    for tensor in node.outputs[1:]:
+        _forget(tensor.inputs, node)
+    _Plain.__delitem__(node.outputs, slice(1, None))
+    node.op, node.domain = NORMS[node.op], None
+    node.attrs["axis"] = -1
+    node.attrs.setdefault("epsilon", _EPSILON)
+    return slots
+
+
+_EPSILON = 1e-12
+"""What such an operator takes where it is given none; that of a LayerNormalization is another."""
+TOTAL = 3
+"""The output of such an operator that is the sum."""
+
+
+def hands_on(node: gs.Node, slot: int) -> bool:
+    """Whether output `slot` of an operator that adds is the other operand where one is gone."""
+    return slot == TOTAL if node.op in NORMS else node.op != "QLinearAdd"
 
 
 def detach(node: gs.Node) -> None:

@@ -32,6 +32,7 @@ class Trace:
         zeros: for an operand of integers, the operand that holds its zero point, and the dimension of the
             former along which the latter lies (0 where there is one for all).
         removed: operands that went with a layer, and that count as zero as a whole.
+        skip: the operand that stands in the place of the sum then, or -1.
         bodies: what was done inside its bodies, by attribute.
     """
 
@@ -41,6 +42,7 @@ class Trace:
     mixed: bool
     zeros: dict[int, tuple[int, int]]
     removed: tuple[int, ...] = ()
+    skip: int = -1
     bodies: Mapping[str, Inside] = field(default_factory=dict[str, "Inside"])
 
 

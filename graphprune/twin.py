@@ -24,7 +24,7 @@ from graphprune.duplicate import duplicate, names_of
 from graphprune.ir import read
 from graphprune.positions import Index
 from graphprune.precision.types import settled
-from graphprune.rewire import detach, set_input
+from graphprune.rewire import NORMS, detach, set_input
 from graphprune.shapes import Shapes
 from graphprune.surgery import Inside, Trace
 
@@ -79,21 +79,33 @@ def _mask_graph(graph: gs.Graph, inside: Inside, build: _Builder, shapes: Shapes
         starts.append(len(build.nodes))
         for name, body in trace.bodies.items():
             _mask_graph(node.attrs[name], body, build, shapes)
-        if trace.mixed:
-            _compress(node, trace, small, build, shapes)
-            continue
         names = [tensor.name for tensor in node.inputs]
+        for slot in trace.removed:
+            _take_away(node, slot, trace, build, shapes)
+        if trace.mixed:
+            _compress(node, names, trace, small, build, shapes)
+            continue
         for slot, dim in trace.consumed:
             _mask(node, slot, dim, names[slot], trace, build, shapes)
-        for slot in trace.removed:
-            # A scalar in place of the operand, since 0 times infinity is no zero.
-            element = shapes.types.get(names[slot], TensorProto.FLOAT)
-            zero = np.zeros((), onnx.helper.tensor_dtype_to_np_dtype(element))
-            set_input(node, slot, build.constant("zero", zero))
         build.nodes.append(node)
     graph.nodes, build.nodes = build.nodes, around
     ends = [*starts[1:], len(graph.nodes)]
     return [list(graph.nodes[start:end]) for start, end in zip(starts, ends, strict=True)]
+
+
+def _take_away(node: gs.Node, slot: int, trace: Trace, build: _Builder, shapes: Shapes) -> None:
+    """Put zero in the place of an operand that is added; 0 times infinity would be none."""
+    tensor = node.inputs[slot]
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(shapes.types.get(tensor.name, TensorProto.FLOAT))
+    if isinstance(tensor, gs.Constant):
+        set_input(node, slot, build.constant("zero", np.zeros_like(read(tensor))))
+        return
+    zero = build.constant("zero", _zero(node, slot, 0, dtype, trace))
+    if node.op in NORMS:  # which do not broadcast
+        never = build.constant("never", np.array(False))
+        set_input(node, slot, build.add("Where", [never, tensor, zero], tensor.name))
+    else:
+        set_input(node, slot, zero)
 
 
 def _mask(
@@ -132,16 +144,21 @@ def _zero(node: gs.Node, slot: int, rank: int, dtype: np.dtype[Any], trace: Trac
     return zero.reshape(() if zero.size == 1 else shape).astype(dtype)
 
 
-def _compress(node: gs.Node, trace: Trace, small: gs.Node, build: _Builder, shapes: Shapes) -> None:
-    """Let the operator see the kept positions alone and put its results back where they belong."""
+def _compress(
+    node: gs.Node, names: Sequence[str], trace: Trace, small: gs.Node, build: _Builder, shapes: Shapes
+) -> None:
+    """Let the operator see the kept positions alone and put its results back where they belong.
+
+    `names` are those of its operands in the original.
+    """
     results = list(node.outputs)
     inputs: list[gs.Tensor] = []
     for slot, tensor in enumerate(node.inputs):
-        patched = small.inputs[slot] if slot < len(small.inputs) else tensor
+        patched = small.inputs[slot] if small.op == node.op and slot < len(small.inputs) else tensor
         if slot not in trace.inputs and isinstance(patched, gs.Constant):
             inputs.append(build.constant(patched.name, read(patched)))
             continue
-        sizes = shapes.sizes.get(tensor.name, ())
+        sizes = shapes.sizes.get(names[slot], ())
         inputs.append(_pick(tensor, trace.inputs.get(slot, {}), build, sizes))
     outputs: list[gs.Tensor] = []
     restore: list[tuple[gs.Tensor, gs.Tensor, Cuts]] = []
@@ -153,7 +170,14 @@ def _compress(node: gs.Node, trace: Trace, small: gs.Node, build: _Builder, shap
             outputs.append(tensor)
     detach(node)
     build.nodes.append(
-        gs.Node(node.op, node.name, dict(small.attrs), inputs=inputs, outputs=outputs, domain=node.domain)
+        gs.Node(
+            node.op,
+            node.name,
+            dict(small.attrs if small.op == node.op else node.attrs),
+            inputs=inputs,
+            outputs=outputs,
+            domain=node.domain,
+        )
     )
     for compact, full, cuts in restore:
         for dim, kept in reversed(in_order(cuts)):

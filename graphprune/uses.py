@@ -9,10 +9,11 @@ from itertools import accumulate
 import onnx_graphsurgeon as gs
 
 from graphprune.dominance import EXIT, Order, Tree, preorder
-from graphprune.ir import captured, is_default_domain, read_by_bodies, subgraphs
+from graphprune.ir import captured, read_by_bodies, subgraphs
+from graphprune.rewire import NORMS
+from graphprune.rules import Adds, row
 from graphprune.solution import Solution
 
-_JOINS = frozenset(["Add", "Sum"])
 _WEIGHTED = frozenset(
     [
         "Attention",
@@ -41,6 +42,8 @@ _WEIGHTED = frozenset(
     ]
 )
 """Operators that multiply by weights, where one of their operands is made of constants."""
+_NORM_SINCE = 17
+"""The operator set that has the norm which is left of an addition with a norm."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,14 @@ class Uses:
         readers: the nodes that use each tensor, once for each use.
         makers: the node that makes each tensor.
         heavy: the nodes with weights.
-        joins: the additions of two computed tensors of one shape, in order.
+        joins: the additions of two computed tensors of one shape, in order, and what they add.
         idle: the nodes that no output needs.
     """
 
     readers: dict[str, list[int]]
     makers: dict[str, int]
     heavy: frozenset[int]
-    joins: tuple[int, ...]
+    joins: Mapping[int, Adds]
     idle: frozenset[int]
     _order: Order
     _numbers: list[int]
@@ -91,6 +94,7 @@ def uses(solution: Solution) -> Uses:
             if tensor.name and not isinstance(tensor, gs.Constant):
                 readers.setdefault(tensor.name, []).append((position, slot))
     outside = {tensor.name for tensor in solution.graph.outputs} | read_by_bodies(solution.graph)
+    joins: dict[int, Adds] = {}
     tree, numbers, ends, of = Tree(), [EXIT] * len(nodes), dict[tuple[int, int], int](), [-1]
     for position in range(len(nodes) - 1, -1, -1):
         names = [tensor.name for tensor in nodes[position].outputs if tensor.name]
@@ -98,18 +102,23 @@ def uses(solution: Solution) -> Uses:
         leaves = [EXIT] if any(name in outside for name in names) else []
         numbers[position] = tree.add([*leaves, *(ends.get(use, numbers[use[0]]) for use in users)])
         of.append(position)
-        if _adds_two_alike(nodes[position], solution):
-            for slot in (0, 1):
+        sum_of = adds_two_alike(nodes[position], solution)
+        if sum_of is not None:
+            joins[position] = sum_of
+            for slot in (sum_of.first, sum_of.second):
                 ends[position, slot] = tree.add([numbers[position]])
                 of.append(-1)
     order = preorder(tree)
     heavy = frozenset(position for position, node in enumerate(nodes) if _has_weights(node, solution))
     weights = [0, *accumulate(of[number] in heavy for number in order.nodes)]
+    by_name = {name: [position for position, _ in found] for name, found in readers.items()}
+    for position in joins:
+        _read_behind(nodes[position], by_name)
     return Uses(
-        {name: [position for position, _ in found] for name, found in readers.items()},
+        by_name,
         {tensor.name: n for n, node in enumerate(nodes) for tensor in node.outputs if tensor.name},
         heavy,
-        tuple(sorted({position for position, _ in ends})),
+        dict(sorted(joins.items())),
         without,
         order,
         numbers,
@@ -141,15 +150,32 @@ def idle(graph: gs.Graph, bypassed: Mapping[int, int]) -> frozenset[int]:
     return frozenset(found)
 
 
-def _adds_two_alike(node: gs.Node, solution: Solution) -> bool:
-    """Whether the operator adds two different computed tensors of the shape of their sum."""
-    if node.op not in _JOINS or not is_default_domain(node) or len(node.inputs) != 2:
-        return False
-    a, b = (tensor.name for tensor in node.inputs)
+def _read_behind(node: gs.Node, readers: dict[str, list[int]]) -> None:
+    """Let who reads what an operator makes of its sum count as reading the sum."""
+    known = row(node)
+    if known is not None and known.adds is not None and known.adds.total < len(node.outputs):
+        total = node.outputs[known.adds.total].name
+        behind = [
+            position for other in node.outputs if other.name for position in readers.get(other.name, ())
+        ]
+        if total:
+            readers[total] = behind
+
+
+def adds_two_alike(node: gs.Node, solution: Solution) -> Adds | None:
+    """Return what the operator adds where it is two different computed tensors of the shape of their sum."""
+    known = row(node)
+    adds = None if known is None else known.adds
+    if adds is None or (node.op == "Sum" and len(node.inputs) != 2):
+        return None
+    if node.op in NORMS and solution.graph.opset < _NORM_SINCE:
+        return None
+    statistics = [tensor.name for slot, tensor in enumerate(node.outputs) if slot not in (0, adds.total)]
+    a, b = (node.inputs[slot].name for slot in (adds.first, adds.second))
     sizes, fixed = solution.shapes.sizes, solution.shapes.fixed
-    if a == b or a in fixed or b in fixed or a not in sizes:
-        return False
-    return sizes[a] == sizes.get(b) == sizes.get(node.outputs[0].name)
+    if any(statistics) or a == b or a in fixed or b in fixed or a not in sizes:
+        return None
+    return adds if sizes[a] == sizes.get(b) == sizes.get(node.outputs[0].name) else None
 
 
 def _has_weights(node: gs.Node, solution: Solution) -> bool:

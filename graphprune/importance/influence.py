@@ -27,7 +27,9 @@ def influences(
     found: dict[str, Numbers] = {}
     with Walk(model, batches) as walk:
         for layer in layers:
-            names = [layer.skipped, layer.join.outputs[0].name]
+            # A norm that is fused with the addition says nothing of how much the sum is the branch.
+            total = next(tensor.name for tensor in reversed(layer.join.outputs) if tensor.name)
+            names = [layer.skipped, total]
             walk.reach(names)
             cosines = [_cosines(*(walk.value(name, at) for name in names)) for at in range(walk.count)]
             walk.drop(names)

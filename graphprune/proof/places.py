@@ -16,6 +16,7 @@ import onnx_graphsurgeon as gs
 from graphprune.cut import Cut
 from graphprune.cuts import Cuts
 from graphprune.positions import Index
+from graphprune.rewire import hands_on
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ def places(graph: gs.Graph, cut: Cut, given: Mapping[str, Cuts]) -> dict[str, Pl
             name = names.get(own, own)
             if tensor.name and name in here:
                 found[tensor.name] = Place(name, trace.outputs.get(slot, {}))
-            elif tensor.name and trace.removed:
-                (skip,) = (t.name for at, t in enumerate(node.inputs) if at not in trace.removed)
+            elif tensor.name and trace.removed and hands_on(node, slot):
+                skip = node.inputs[trace.skip].name
                 if skip in found:
                     found[tensor.name] = found[skip]
     return found

@@ -9,7 +9,7 @@ that a mistake of the surgery shows as well; a wrong trace is for the numbers to
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isclose
 from typing import Any
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from graphprune.cut import Cut
 from graphprune.cuts import in_order, take
+from graphprune.duplicate import duplicate
 from graphprune.errors import Negative
 from graphprune.ir import is_default_domain
 from graphprune.model import Model
@@ -37,6 +38,7 @@ from graphprune.proof.structure import (
     wrong_weight,
 )
 from graphprune.proof.view import View
+from graphprune.rewire import hands_on, leave_out
 from graphprune.rules import domain_of, row
 from graphprune.shapes import Shapes
 from graphprune.surgery import Trace
@@ -92,13 +94,20 @@ def demand_alike(original: Model, cut: Cut, shapes: Shapes | None = None) -> Non
 def _with_original(
     original: Model, cut: Cut, written: Model, shapes: Shapes | None
 ) -> tuple[tuple[Difference, ...], Collection[int]]:
-    passes = {
-        id(node): next(slot for slot in range(len(node.inputs)) if slot not in trace.removed)
-        for node, trace in zip(original.graph.nodes, cut.traces, strict=True)
-        if trace.removed
-    }
-    left = View(original.graph, passes, known=shapes)
-    judge = _Traced(cut.traces, left, View(written.graph, beside=left))
+    graph = original.graph
+    if any(trace.removed for trace in cut.traces):
+        graph = duplicate(graph)
+    passes: dict[int, int] = {}
+    traces = list(cut.traces)
+    for position, (node, trace) in enumerate(zip(graph.nodes, cut.traces, strict=True)):
+        if trace.removed and hands_on(node, 0):
+            passes[id(node)] = trace.skip
+        elif trace.removed:
+            slots = leave_out(node, trace.skip, trace.removed, ())
+            inputs = {now: trace.inputs[was] for now, was in enumerate(slots) if was in trace.inputs}
+            traces[position] = replace(trace, inputs=inputs)
+    left = View(graph, passes, known=shapes)
+    judge = _Traced(tuple(traces), left, View(written.graph, beside=left))
     return Walker(judge.left, judge.right, judge).run(), judge.known
 
 

@@ -26,7 +26,7 @@ from graphprune.rules import (
 from graphprune.rules.bodies import BODIES, Tie, ties
 from graphprune.rules.offered import row_of
 from graphprune.rules.pinned import PINNED
-from graphprune.rules.site import Edit, Row, Site, Table, Unruly, Written
+from graphprune.rules.site import Adds, Edit, Row, Site, Table, Unruly, Written
 
 MICROSOFT = "com.microsoft"
 ML = "ai.onnx.ml"
@@ -73,6 +73,7 @@ __all__ = [
     "MOST_INDICES",
     "PINNED",
     "TABLE",
+    "Adds",
     "Edit",
     "Row",
     "Site",

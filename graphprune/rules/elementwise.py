@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphprune.rules.site import Row, Site, Table, Unruly
+from graphprune.rules.site import Adds, Row, Site, Table, Unruly
 
 _UNARY = (
     "Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid "
@@ -35,7 +35,9 @@ def _dropout(site: Site) -> str:
 TABLE: Table = {
     **{op: Row("... -> ...") for op in _UNARY.split()},
     **{op: Row("..., ... -> ...") for op in _BINARY.split()},
-    **{op: Row(_variadic) for op in ("Max", "Mean", "Min", "Sum")},
+    **{op: Row(_variadic) for op in ("Max", "Mean", "Min")},
+    "Add": Row("..., ... -> ...", adds=Adds()),
+    "Sum": Row(_variadic, adds=Adds()),
     "CastLike": Row("..., - -> ..."),
     "Clip": Row(_clip),
     "Dropout": Row(_dropout),

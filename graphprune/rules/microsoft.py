@@ -13,7 +13,7 @@ import numpy as np
 from onnx import TensorProto
 
 from graphprune.rules import attention, linear
-from graphprune.rules.site import Row, Site, Table, Unruly, attribute_from, named, text
+from graphprune.rules.site import Adds, Row, Site, Table, Unruly, attribute_from, named, text
 
 
 def _fused_matmul(site: Site) -> str:
@@ -181,7 +181,7 @@ TABLE: Table = {
     "MatMulIntegerToFloat": Row(_matmul_integer_to_float, zeros={0: 4, 1: 5}, like={0: 2}),
     "MatMulNBits": Row(_matmul_nbits, attribute_from(N="n")),
     "QGemm": Row(_qgemm, zeros={0: 2, 3: 5}, like={0: 8}, elements={0: int(TensorProto.FLOAT)}),
-    "QLinearAdd": Row("..., -, -, ..., -, -, -, - -> ..."),
+    "QLinearAdd": Row("..., -, -, ..., -, -, -, - -> ...", zeros={0: 2, 3: 5}, adds=Adds(0, 3)),
     "QLinearAveragePool": Row(_qlinear_pool),
     "QLinearConcat": Row(_qlinear_concat, like={0: 2}),
     "QLinearGlobalAveragePool": Row(_qlinear_pool),
@@ -194,6 +194,6 @@ TABLE: Table = {
         linear.TABLE["QuantizeLinear"], like={0: 2}, elements={0: int(TensorProto.UINT8)}
     ),
     "QuickGelu": Row("... -> ..."),
-    "SkipLayerNormalization": Row(_skip_layer),
+    "SkipLayerNormalization": Row(_skip_layer, adds=Adds(beside=(4,), total=3)),
     "SkipSimplifiedLayerNormalization": Row(_skip_layer),
 }

@@ -123,6 +123,27 @@ PatchOf = Callable[[Edit], Written]
 
 
 @dataclass(frozen=True)
+class Adds:
+    """What an operator adds up, whatever else it does: either may be a residual branch.
+
+    Attributes:
+        first: one of the operands.
+        second: the other.
+        beside: operands that are added to the branch, whichever it is, and go with it.
+        total: the output that holds the sum, where that is not the first.
+    """
+
+    first: int = 0
+    second: int = 1
+    beside: tuple[int, ...] = ()
+    total: int = 0
+
+    def other(self, slot: int) -> int:
+        """Return the operand that `slot` is added to."""
+        return self.second if slot == self.first else self.first
+
+
+@dataclass(frozen=True)
 class Row:
     """One operator's knowledge: its rule, and what it writes down about sizes.
 
@@ -136,6 +157,7 @@ class Row:
         like: of operators without a schema, the operand whose element type an output has, where that is not
             the first: output -> operand.
         elements: the onnx element type of an output that has that of no operand, or of none that is there.
+        adds: of operators that add, what: one of the two may be taken out.
     """
 
     rule: str | RuleOf
@@ -146,6 +168,7 @@ class Row:
     why: str = ""
     like: Mapping[int, int] = field(default_factory=dict[int, int])
     elements: Mapping[int, int] = field(default_factory=dict[int, int])
+    adds: Adds | None = None
 
 
 Table = dict[str, Row]
