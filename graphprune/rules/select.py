@@ -343,6 +343,8 @@ def _alike_elsewhere(site: Site, axis: int) -> list[int] | None:
     if along.shape[1] > MOST_PICKS or np.any(along != along[0]):
         return None
     size = site.sizes(0)[axis]
+    if along.min() < -size or along.max() >= size:
+        return None  # the runtime refuses it
     return [int(item) % size for item in along[0]]
 
 
@@ -375,6 +377,8 @@ def _run(site: Site) -> _Taken | None:
     if value is None or not value.size or value.shape[-1] != 1 or sum(size > 1 for size in value.shape) > 1:
         return None
     size = site.sizes(0)[0]
+    if value.min() < -size or value.max() >= size:
+        return None  # the runtime refuses it
     run = _Taken(0, tuple(int(item) % size for item in value.reshape(-1)), value.shape[:-1])
     return run if run.is_run else None
 
