@@ -21,6 +21,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -66,6 +67,7 @@ def held(body: Callable[[], None], words: Sequence[str]) -> int:
     while "TracerPid:\t0\n" in status.read_text(encoding="ascii"):
         if tracer.poll() is not None:
             raise RuntimeError("strace cannot take hold of a process")
+        time.sleep(0.001)
     os.kill(child, signal.SIGCONT)
     ended = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     tracer.wait()
@@ -84,6 +86,7 @@ def _child_of(pid: int) -> int:
             state = Path(f"/proc/{listed[0]}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
             if state in ("T", "t"):
                 return int(listed[0])
+        time.sleep(0.001)
 
 
 def counted(log: Path) -> Counter[str]:
@@ -112,8 +115,9 @@ def saving(folder: Path, old: str, new: str, every: int) -> dict[str, Any]:
     template, place = folder / "template", folder / "place"
     prepare(template, old == "outside", new == "outside")
     fresh(place, template)
-    held(partial(save_over, place), ["-o", str(folder / "log")])
-    calls = counted(folder / "log")
+    log = folder.with_suffix(".log")  # not in a folder that is looked through
+    held(partial(save_over, place), ["-o", str(log)])
+    calls = counted(log)
     chosen = calls if old == new else Counter({call: calls[call] for call in calls.keys() & _FILES})
     tried, wrong = 0, {}
     for way, call, number in list(injections(chosen, (*SIGNALS, *ERRORS)))[::every]:
@@ -164,8 +168,9 @@ def pruning(folder: Path, every: int) -> dict[str, Any]:
     place.rename(template)
     fresh(place, template)
     traced = ["strace", "-qq", "-e", f"trace={','.join(_NAMES)}"]
-    do([*traced, "-o", str(folder / "log"), *again])
-    new, calls = _pair(place / OUT), counted(folder / "log")
+    log = folder.with_suffix(".log")
+    do([*traced, "-o", str(log), *again])
+    new, calls = _pair(place / OUT), counted(log)
     names = _names(place)
     tried, wrong = 0, {}
     for way, call, number in list(injections(calls, SIGNALS))[::every]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import json
-import mmap
 import os
 import re
 import secrets
@@ -41,6 +40,8 @@ _ROOM = re.compile(r"\.graphprune-[0-9a-f]{16}")
 _LOCK, _NOTE = ".graphprune-lock", ".graphprune-note"
 _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EBADF, errno.EISDIR, errno.EPERM}
 _LARGEST_MODEL = (1 << 31) - 1
+_LAST_FIELD = 25
+_BLOCK, _GLANCE = 1 << 20, 32
 _TEXTS = frozenset({".textproto", ".prototxt", ".pbtxt", ".json", ".onnxjson", ".onnxtxt", ".onnxtext"})
 _DAY = 24 * 3600
 
@@ -297,21 +298,32 @@ def _is_named(place: Path, made: Path) -> bool:
 
 
 def names(path: Path, name: bytes) -> bool:
-    """Whether the file `path` is a model, as far as a glance tells, that holds `name`; or cannot be read."""
+    """Whether the file `path` is a model, as far as a glance tells, that holds `name`; or may not be read."""
     size = path.stat().st_size
     if not len(name) < size <= _LARGEST_MODEL:
         return False
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return (path.suffix in _TEXTS or _is_message(data)) and data.find(name) >= 0
+        # Not mapped: somebody may cut it off meanwhile, which would end us by a signal.
+        with path.open("rb") as file:
+            if path.suffix not in _TEXTS and not _is_message(file.read(_GLANCE), size):
+                return False
+            file.seek(0)
+            before = b""
+            while block := file.read(_BLOCK):
+                if name in before + block:
+                    return True
+                before = block[-len(name) :]
     except PermissionError:
         return True
+    return False
 
 
-def _is_message(data: mmap.mmap) -> bool:
+def _is_message(start: bytes, size: int) -> bool:
+    """Whether bytes begin as a serialized model does: with a field that it has, of a length that fits."""
     from graphprune.wire import Malformed, fields
 
     try:
-        return all(field.number < 1 << 12 for field in fields(data, 0, len(data)))
-    except Malformed:
+        first = next(fields(start, 0, size))
+    except (Malformed, IndexError):
         return False
+    return first.number <= _LAST_FIELD and first.kind in (0, 2)

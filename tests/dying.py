@@ -26,7 +26,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from graphprune.cli import ENDING, _terminate
-from graphprune.model import load, save
+from graphprune.model import read, save
 
 WAYS: dict[str, int] = {
     "SIGKILL": signal.SIGKILL,
@@ -156,7 +156,7 @@ def judged(folder: Path, template: Path, status: int, *, mortal: bool) -> tuple[
 
 def save_over(folder: Path) -> None:
     """Save the new model over what is there."""
-    save(load(folder / "new.onnx"), folder / OUT, force=True)
+    save(read(folder / "new.onnx"), folder / OUT, force=True)
 
 
 def void(_: object) -> None:
@@ -171,7 +171,7 @@ def prepare(template: Path, old: bool, new: bool) -> None:
     template.mkdir()
     store(template / "old.onnx", 1, old)
     store(template / "new.onnx", 2, new)
-    save(load(template / "old.onnx"), template / OUT)
+    save(read(template / "old.onnx"), template / OUT)
     store(template / "other.onnx", 1, True)
 
 

@@ -87,6 +87,18 @@ def test_data_that_another_model_names_stays(saved: Path, place: str) -> None:
     assert seed_of(saved, (1, 2)) == 2
 
 
+def test_a_name_is_found_across_blocks_and_only_in_models(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = data_of(saved).encode()
+    saved.with_name("notes.txt").write_bytes(b"# " + name)
+    for block in (16, 31, 1 << 20):
+        monkeypatch.setattr(files, "_BLOCK", block)
+        assert files.names(saved, name)
+        assert not files.names(saved, name[:-1] + b"?")
+        assert not files.names(saved.with_name("notes.txt"), name)
+
+
 def test_data_that_a_model_above_names_stays(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     for seed in (1, 2):

@@ -92,7 +92,9 @@ def test_no_colour_is_written_where_it_is_not_wanted(variable: str, model: Path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_the_process_with_its_code_and_leaves_no_file(
     sent: signal.Signals, code: int, tmp_path: Path
 ) -> None:
@@ -104,3 +106,21 @@ def test_a_signal_ends_the_process_with_its_code_and_leaves_no_file(
     _, err = child.communicate(timeout=60)
     assert child.returncode == code, err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.onnx", "plan.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_signal_that_was_ignored_at_the_start_stays_so(tmp_path: Path) -> None:
+    """As under nohup."""
+    os.mkfifo(tmp_path / "plan.json")
+    model = write_model(tmp_path / "model.onnx")
+    words = ("prune", model, "-o", tmp_path / "out.onnx", "--plan", tmp_path / "plan.json")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what a child inherits
+    try:
+        child = process(*words)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with (tmp_path / "plan.json").open("w") as plan:
+        child.send_signal(signal.SIGHUP)
+        plan.write("no plan")
+    _, err = child.communicate(timeout=60)
+    assert child.returncode == 2, err
