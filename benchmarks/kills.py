@@ -1,6 +1,6 @@
 """Signals, kills and I/O errors at every system call with which a model is written over another.
 
-    python -m benchmarks.kills [--quick] [--no-write]
+    python -m benchmarks.kills [--quick] [--match GLOB] [--ways WAY,...] [--no-write]
 
 needs strace. A process that has loaded everything stops itself, strace takes hold of it (`-p`), and it saves
 a model over an old one. At the N-th call of one kind it gets a signal, or the call fails (`-e inject`). N
@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -110,7 +111,7 @@ def _inject(way: str, call: str, number: int) -> list[str]:
     return ["-e", f"trace={call}", "-e", f"inject={call}:{what}:when={number}", "-o", os.devnull]
 
 
-def saving(folder: Path, old: str, new: str, every: int) -> dict[str, Any]:
+def saving(folder: Path, old: str, new: str, ways: Sequence[str], every: int) -> dict[str, Any]:
     """Save a model over another one; `old` and `new` say where their weights lie."""
     template, place = folder / "template", folder / "place"
     prepare(template, old == "outside", new == "outside")
@@ -120,7 +121,7 @@ def saving(folder: Path, old: str, new: str, every: int) -> dict[str, Any]:
     calls = counted(log)
     chosen = calls if old == new else Counter({call: calls[call] for call in calls.keys() & _FILES})
     tried, wrong = 0, {}
-    for way, call, number in list(injections(chosen, (*SIGNALS, *ERRORS)))[::every]:
+    for way, call, number in list(injections(chosen, ways))[::every]:
         fresh(place, template)
         status = held(partial(save_over, place), _inject(way, call, number))
         tried += 1
@@ -137,7 +138,7 @@ def saving(folder: Path, old: str, new: str, every: int) -> dict[str, Any]:
     }
 
 
-def pruning(folder: Path, every: int) -> dict[str, Any]:
+def pruning(folder: Path, ways: Sequence[str], every: int) -> dict[str, Any]:
     """Prune a model to where another result lies, as a command."""
     template, place = folder / "template", folder / "place"
     prepare(template, True, True)
@@ -173,7 +174,7 @@ def pruning(folder: Path, every: int) -> dict[str, Any]:
     new, calls = _pair(place / OUT), counted(log)
     names = _names(place)
     tried, wrong = 0, {}
-    for way, call, number in list(injections(calls, SIGNALS))[::every]:
+    for way, call, number in list(injections(calls, [way for way in ways if way in SIGNALS]))[::every]:
         fresh(place, template)
         do(["strace", "-qq", *_inject(way, call, number), *again])
         tried += 1
@@ -220,26 +221,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table; 1 where something was lost or left."""
     parser = argparse.ArgumentParser(description="Kills and I/O errors at every system call of a write.")
     parser.add_argument("--quick", action="store_true", help="every 25th of them")
+    parser.add_argument("--match", default="*", help="what to try, as a glob")
+    parser.add_argument("--ways", default=",".join((*SIGNALS, *ERRORS)), help="signals and errors to try")
     parser.add_argument("--no-write", action="store_true", help="leave the results as they are")
     chosen = parser.parse_args(arguments)
     if shutil.which("strace") is None:
         print("strace is not there")
         return 4
-    every = 25 if chosen.quick else 1
+    ways, every = chosen.ways.split(","), 25 if chosen.quick else 1
+    parts: dict[str, Callable[[Path], dict[str, Any]]] = {
+        f"save, weights {old}, then {new}": partial(saving, old=old, new=new, ways=ways, every=every)
+        for old, new in product(("outside", "inside"), repeat=2)
+    }
+    parts["prune"] = partial(pruning, ways=ways, every=every)
     found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as made:
-        for number, (old, new) in enumerate(product(("outside", "inside"), repeat=2)):
-            folder = Path(made, str(number))
-            folder.mkdir()
-            found[f"save, weights {old}, then {new}"] = saving(folder, old, new, every)
-            print(old, new, flush=True)
-        folder = Path(made, "verb")
-        folder.mkdir()
-        found["prune"] = pruning(folder, every)
+        for number, (name, part) in enumerate(parts.items()):
+            if fnmatchcase(name, chosen.match):
+                folder = Path(made, str(number))
+                folder.mkdir()
+                found[name] = part(folder)
+                print(name, found[name]["tried"], len(found[name]["wrong"]), flush=True)
+            if not (chosen.quick or chosen.no_write):
+                results.write("kills", {"ways": ways, "whole": len(found) == len(parts), "found": found})
     rows = [[name, row["calls"], row["tried"], len(row["wrong"])] for name, row in found.items()]
     print(results.table(("what", "system calls", "tried", "wrong"), rows))
-    if not chosen.quick and not chosen.no_write:
-        results.write("kills", {"signals": SIGNALS, "errors": ERRORS, "found": found})
     return int(any(row["wrong"] for row in found.values()))
 
 
