@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
-import numpy as np
-import onnx
 import pytest
-from onnx import numpy_helper, parser
+
+from tests.third_party import graphprune, installed, write_model
 
 TEXT = """<ir_version: 8, opset_import: ["" : 17]>
 g (float[1, 8] x) => (float[1, 3] y) {
@@ -29,16 +26,11 @@ def package(tmp_path: Path, repository: Path) -> Path:
         text for text in re.findall(r"```python\n(.*?)```", source, re.DOTALL) if "class Favour" in text
     )
     site = tmp_path / "site"
-    (site / "my_package").mkdir(parents=True)
-    (site / "my_package" / "__init__.py").touch()
-    (site / "my_package" / "favour.py").write_text(example, encoding="utf-8")
-    (site / "my_package" / "crash.py").write_text("raise RuntimeError('no licence')\n", encoding="utf-8")
-    info = site / "my_package-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: my-package\nVersion: 1.0\n", encoding="utf-8"
-    )
-    (info / "entry_points.txt").write_text(
+    modules = {"__init__.py": "", "favour.py": example, "crash.py": "raise RuntimeError('no licence')\n"}
+    installed(
+        site,
+        "my-package",
+        {f"my_package/{name}": text for name, text in modules.items()},
         "[graphprune.passes]\n"
         "favour = my_package.favour:Favour\n"
         "crash = my_package.crash:Crash\n"
@@ -46,32 +38,13 @@ def package(tmp_path: Path, repository: Path) -> Path:
         "other = my_package.favour:Favour\n"
         "plain = my_package.favour:fnmatchcase\n"
         "cut = my_package.favour:Favour\n",
-        encoding="utf-8",
     )
     return site
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    draw = np.random.default_rng(0)
-    proto = parser.parse_model(TEXT)
-    proto.graph.initializer.extend(
-        numpy_helper.from_array(draw.normal(size=shape).astype(np.float32), name)
-        for name, shape in SHAPES.items()
-    )
-    onnx.save(proto, tmp_path / "model.onnx")
-    return tmp_path / "model.onnx"
-
-
-def graphprune(package: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "graphprune", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent.parent,
-        env={**os.environ, "PYTHONPATH": str(package)},
-    )
+    return write_model(tmp_path / "model.onnx", TEXT, SHAPES)
 
 
 def kept(ran: subprocess.CompletedProcess[str]) -> list[tuple[int, int]]:

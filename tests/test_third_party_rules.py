@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper, parser
+
+from tests.third_party import graphprune, installed, write_model
 
 TEXT = """<ir_version: 8, opset_import: ["": 17, "acme": 1]>
 g (float[5, 8] x) => (float[5, 3] y) {
@@ -31,14 +28,7 @@ TABLES = {
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    draw = np.random.default_rng(0)
-    proto = parser.parse_model(TEXT)
-    proto.graph.initializer.extend(
-        numpy_helper.from_array(draw.normal(size=shape).astype(np.float32), name)
-        for name, shape in SHAPES.items()
-    )
-    onnx.save(proto, tmp_path / "model.onnx")
-    return tmp_path / "model.onnx"
+    return write_model(tmp_path / "model.onnx", TEXT, SHAPES)
 
 
 Install = Callable[..., Path]
@@ -55,29 +45,11 @@ def install(tmp_path: Path, repository: Path) -> Install:
         site = tmp_path / "site"
         for package in ("acme", *others):
             text = example if package == "acme" else f"from graphprune.rules import Row\n{TABLES[package]}\n"
-            info = site / f"{package}-1.0.dist-info"
-            info.mkdir(parents=True)
-            (site / f"{package}_rules.py").write_text(text, encoding="utf-8")
-            (info / "METADATA").write_text(
-                f"Metadata-Version: 2.1\nName: {package}-pruning\nVersion: 1.0\n", encoding="utf-8"
-            )
             entry = f"[graphprune.rules]\n{package} = {package}_rules:TABLE\n"
-            (info / "entry_points.txt").write_text(entry, encoding="utf-8")
+            installed(site, f"{package}-pruning", {f"{package}_rules.py": text}, entry)
         return site
 
     return make
-
-
-def graphprune(package: Path | None, *words: str | Path) -> subprocess.CompletedProcess[str]:
-    path = {} if package is None else {"PYTHONPATH": str(package)}
-    return subprocess.run(
-        [sys.executable, "-m", "graphprune", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent.parent,
-        env={**os.environ, **path},
-    )
 
 
 def test_an_operator_is_cut_through_by_its_rule_and_proved_around(install: Install, model: Path) -> None:

@@ -151,16 +151,16 @@ def test_a_signal_ends_both_while_native_code_runs(sent: signal.Signals, code: i
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_told_to_anybody(tmp_path: Path) -> None:
+def printed(code: str) -> str:
+    """What a process of its own prints that runs `code`."""
+    words = [sys.executable, "-c", code]
+    found = subprocess.run(words, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    return found.stdout
+
+
+def test_nothing_is_told_to_anybody() -> None:
     code = "import graphprune, onnxruntime, os; print(os.environ['ORT_DISABLE_TELEMETRY'])"
-    found = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parents[2],
-    )
-    assert found.stdout == "1\n"
+    assert printed(code) == "1\n"
 
 
 def test_the_process_imports_little() -> None:
@@ -169,11 +169,4 @@ def test_the_process_imports_little() -> None:
         "print([name for name in ('onnx', 'onnx_graphsurgeon', 'ml_dtypes', 'msgspec', 'click')"
         " if name in sys.modules])"
     )
-    found = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=Path(__file__).parents[2],
-    )
-    assert found.stdout == "[]\n"
+    assert printed(code) == "[]\n"
