@@ -6,6 +6,7 @@ numpy functions, since a decoder has thousands of them; the rest goes through on
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
@@ -261,7 +262,10 @@ def _reference(node: gs.Node, arrays: Sequence[Array | None], opset: int) -> lis
     )
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
     feeds = {t.name: a for t, a in zip(node.inputs, arrays, strict=True) if a is not None}
-    results: Any = ReferenceEvaluator(model).run(None, feeds)  # pyright: ignore[reportUnknownMemberType]
+    with warnings.catch_warnings():
+        # Of OneHot it takes an array of one element for a number, which older versions of numpy warn of.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        results: Any = ReferenceEvaluator(model).run(None, feeds)  # pyright: ignore[reportUnknownMemberType]
     return [np.asarray(array) for array in results]
 
 
