@@ -76,7 +76,7 @@ _WORDS: Sequence[tuple[int, tuple[str, ...]]] = (
     (3, ("inspect", "m.onnx")),
     (1, ("sparsify", "m.onnx", "-o", "o.onnx", "--force")),
     (1, ("verify", "m.onnx", "m.onnx")),
-    (1, ("run", "m.onnx", "-p", "fold,group")),
+    (1, ("run", "m.onnx", "-p", "fold,group", "--dry-run")),
 )
 _SHAPES: Sequence[tuple[int, tuple[str, ...]]] = (
     (6, _PRUNE),

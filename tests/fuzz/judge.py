@@ -9,6 +9,7 @@ which ones and zeros run in place of numbers. The copy and the pruned model must
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -467,6 +468,10 @@ def _mask(full: Array, small: Array, where: str) -> Array | None:
     mask = np.ones(full.shape, bool)
     for axis, stays in index.items():
         gone = np.setdiff1d(np.arange(int(full.shape[axis])), stays)
+        others = (each for each in index.items() if each[0] != axis)
+        rows = np.moveaxis(functools.reduce(lambda a, b: np.take(a, b[1], b[0]), others, full), axis, 0)
+        if any(np.array_equal(rows[a], rows[b], equal_nan=True) for a in gone for b in stays):
+            raise Unjudged(f"{where} has a weight that holds the same twice")
         mask[(slice(None),) * axis + (gone,)] = False
     return mask
 
