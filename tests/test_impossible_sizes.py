@@ -50,3 +50,24 @@ def test_a_list_of_2_to_33_elements_is_never_made(made: str) -> None:
     with at_most_calls(2_000_000):
         found = inspect(from_proto(_network(made, 1 << 33)))
     assert any(group.reason == "" for group in found.groups)
+
+
+def test_what_a_product_of_open_sizes_would_take_is_no_reason_to_refuse() -> None:
+    """Attention over points: the numbers that stand for open sizes are ours, and not the model's."""
+    found = inspect(
+        from_proto(
+            fill("""
+g (float[n, 4, d, h, w, t] x) => (float[n, p, 4] y)
+<float[4, 8] a, float[8, 4] b, int64[3] flat = {0, 4, -1}>
+{
+  points = Reshape (x, flat)
+  rows = Transpose <perm = [0, 2, 1]> (points)
+  scores = MatMul (rows, points)
+  seen = Softmax (scores)
+  mixed = MatMul (seen, rows)
+  wide = MatMul (mixed, a)
+  y = MatMul (wide, b)
+}""")
+        )
+    )
+    assert any(group.reason == "" for group in found.groups)
