@@ -176,6 +176,8 @@ def pruning(folder: Path, ways: Sequence[str], every: int) -> dict[str, Any]:
     tried, wrong = 0, {}
     for way, call, number in list(injections(calls, [way for way in ways if way in SIGNALS]))[::every]:
         fresh(place, template)
+        shutil.rmtree(temporary)
+        temporary.mkdir()
         do(["strace", "-qq", *_inject(way, call, number), *again])
         tried += 1
         said = [] if _pair(place / OUT) in (old, new) else ["neither the old pair nor the new one"]
@@ -199,6 +201,7 @@ def pruning(folder: Path, ways: Sequence[str], every: int) -> dict[str, Any]:
 
 def _heed() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

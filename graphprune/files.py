@@ -194,7 +194,7 @@ def _is_there(new: Path, place: Path) -> bool:
 def _locked_room(folder: Path) -> tuple[Path, int | None]:
     while True:
         made = folder / f".graphprune-{secrets.token_hex(8)}"
-        made.mkdir()
+        made.mkdir(mode=0o700)
         lock = _lock(made, wait=True)
         if lock is None or _is_same(lock, made / _LOCK):
             return made, lock

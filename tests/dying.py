@@ -84,6 +84,7 @@ def forked(body: Callable[[], None]) -> int:
     status = 1
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # a shell has its background ignore it
         for each in ENDING:
             signal.signal(each, _terminate)
         body()

@@ -172,6 +172,7 @@ def test_any_name_of_a_file_will_do(tmp_path: Path, name: str) -> None:
 
 def test_a_room_of_a_process_that_lives_is_left_alone(tmp_path: Path) -> None:
     with room(tmp_path) as made:
+        assert made.stat().st_mode & 0o777 == 0o700
         (made / "a").touch()
         sweep(tmp_path)
         write_text("b", tmp_path / "b")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -42,6 +43,8 @@ SPELLINGS = {
     "--versionCompatible": "--version-compatible",
 }
 """Spellings of other tools that mean the same; the help does not show them."""
+
+_TEMPORARY = ("/tmp", "/var/tmp", "/usr/tmp") if os.name == "posix" else ()  # noqa: S108  a room of ours
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -78,12 +81,19 @@ class Verb(click.Command):
 def _temporary_folder() -> Generator[None]:
     """Have all temporary files made in one folder, which goes when the verb ends, whatever ends it.
 
-    Those of runs that were killed go when the next one begins.
+    Those of runs that were killed go when the next one begins. Python is not asked for the place: it would
+    try it out with a file of its own, which stays where the process is killed just then.
     """
     import tempfile
 
     before = tempfile.tempdir
-    with room(Path(tempfile.gettempdir())) as folder:
+    with ExitStack() as stack:
+        for place in filter(None, (before, *map(os.environ.get, ("TMPDIR", "TEMP", "TMP")), *_TEMPORARY)):
+            with suppress(OSError):
+                folder = stack.enter_context(room(Path(place).absolute()))
+                break
+        else:
+            folder = stack.enter_context(room(Path(tempfile.gettempdir())))
         tempfile.tempdir = str(folder)
         try:
             yield

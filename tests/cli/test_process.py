@@ -124,3 +124,21 @@ def test_a_signal_that_was_ignored_at_the_start_stays_so(tmp_path: Path) -> None
         plan.write("no plan")
     _, err = child.communicate(timeout=60)
     assert child.returncode == 2, err
+
+
+def test_the_folder_for_temporary_files_is_where_it_is_asked_for(tmp_path: Path, model: Path) -> None:
+    """The first that can be used, as Python looks for it; nothing else is made there, and nothing stays."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").touch()
+    code = (
+        "import os, sys, tempfile; from graphprune.cli import main; made = []\n"
+        "sys.addaudithook(lambda event, words: made.append(str(words[0])) if event == 'os.mkdir' else None)\n"
+        "main(['inspect', sys.argv[1], '-q']); print(made)"
+    )
+    for variables in ({"TMPDIR": "there"}, {"TMPDIR": "file/none", "TEMP": "there"}):
+        environ = {**os.environ, **{name: str(tmp_path / place) for name, place in variables.items()}}
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(model)], env=environ, capture_output=True, text=True, check=True
+        )
+        assert str(tmp_path / "there" / ".graphprune-") in done.stdout
+        assert list((tmp_path / "there").iterdir()) == []
