@@ -78,8 +78,8 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "a convolution keeps its number of groups": Fault(
         "graphprune/rules/linear.py",
-        'Row(with_groups, attribute_from(group="g"), ',
-        "Row(with_groups, ",
+        '"Conv": Row(convolution, attribute_from(group="g"), ',
+        '"Conv": Row(convolution, ',
         ("custom__grouped_plain__dyn", "tv__mobilenet_v3_small__ts", "timm__lcnet_050__ts"),
     ),
     "positions are one too high": Fault(
@@ -166,8 +166,8 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "a layer that goes takes the other operand with it": Fault(
         "graphprune/cut.py",
-        "bypass(work.nodes[layer.at], layer.skip, wanted)",
-        "bypass(work.nodes[layer.at], 1 - layer.skip, wanted)",
+        "leave_out(work.nodes[layer.at], layer.skip, layer.gone, wanted)",
+        "leave_out(work.nodes[layer.at], 1 - layer.skip, layer.gone, wanted)",
         ("hf__gpt2__dyn", "custom__cifar_resnet20_A__dyn"),
         ("--only", "layers", "--data", "random", "--compensate", "none"),
     ),

@@ -135,7 +135,7 @@ class Solution:
 
     def _kept(self, name: str, index: Index) -> Index | Apart:
         if id(find(self.group(name).axis)) in self.ordered:
-            return np.sort(index)
+            index = np.sort(index)
         found = self.blocks[name] if index.ndim == 2 else ""
         return index if isinstance(found, str) else Apart(found.outer, index)
 

@@ -261,7 +261,7 @@ def test_tensors_of_every_type_are_kept(kind: str) -> None:
             assert walk.value(name, 0)[:2].tolist() == x.tolist()
 
 
-SEQUENCE = """g (float[4, 2] x, int64 one) => (float[1, 2] y, float[4, 2] z)
+SEQUENCE = """g (float[N, 2] x, int64 one) => (float[1, 2] y, float[N, 2] z, float[N, 2] e)
 {
   n = Neg (x)
   parts = SplitToSequence <axis = 0> (n)

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,16 @@ def test_no_colour_is_written_where_it_is_not_wanted(variable: str, model: Path)
     assert "\x1b" not in out
 
 
+@contextmanager
+def inherited(sent: signal.Signals, handler: signal.Handlers) -> Iterator[None]:
+    """What a child that starts in the block does with a signal at first."""
+    before = signal.signal(sent, handler)
+    try:
+        yield
+    finally:
+        signal.signal(sent, before)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(
     ("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
@@ -100,7 +112,10 @@ def test_a_signal_ends_the_process_with_its_code_and_leaves_no_file(
 ) -> None:
     os.mkfifo(tmp_path / "plan.json")
     model = write_model(tmp_path / "model.onnx")
-    child = process("prune", model, "-o", tmp_path / "out.onnx", "--plan", tmp_path / "plan.json", "--debug")
+    with inherited(sent, signal.SIG_DFL):
+        child = process(
+            "prune", model, "-o", tmp_path / "out.onnx", "--plan", tmp_path / "plan.json", "--debug"
+        )
     with (tmp_path / "plan.json").open("w"):  # opens when the child reads the plan, which it then waits for
         child.send_signal(sent)
     _, err = child.communicate(timeout=60)
@@ -114,11 +129,8 @@ def test_a_signal_that_was_ignored_at_the_start_stays_so(tmp_path: Path) -> None
     os.mkfifo(tmp_path / "plan.json")
     model = write_model(tmp_path / "model.onnx")
     words = ("prune", model, "-o", tmp_path / "out.onnx", "--plan", tmp_path / "plan.json")
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what a child inherits
-    try:
+    with inherited(signal.SIGHUP, signal.SIG_IGN):
         child = process(*words)
-    finally:
-        signal.signal(signal.SIGHUP, before)
     with (tmp_path / "plan.json").open("w") as plan:
         child.send_signal(signal.SIGHUP)
         plan.write("no plan")
