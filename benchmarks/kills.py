@@ -214,7 +214,7 @@ def _pair(path: Path) -> bytes | None:
     import onnx
 
     try:
-        found: bytes = onnx.load(path).SerializeToString()
+        found: bytes = onnx.load(path).SerializeToString()  # pyright: ignore[reportUnknownMemberType]
     except Exception:  # noqa: BLE001  whatever is wrong with it
         return None
     return found

@@ -125,8 +125,8 @@ def _take_out(removed: Sequence[Layer], traces: list[Trace], work: Work) -> None
     for layer in removed:
         if layer.at not in work.gone:
             known = work.solution.nodes[layer.at].row
-            zeros = {slot: (point, 0) for slot, point in (known.zeros if known else {}).items()}
-            zeros |= traces[layer.at].zeros
+            points = known.zeros.items() if known else ()
+            zeros = {slot: (point, 0) for slot, point in points} | traces[layer.at].zeros
             traces[layer.at] = replace(traces[layer.at], removed=layer.gone, skip=layer.skip, zeros=zeros)
             leave_out(work.nodes[layer.at], layer.skip, layer.gone, wanted)
 
