@@ -22,7 +22,7 @@ from onnx import GraphProto, TensorProto
 
 from graphprune import elements
 from graphprune.errors import Refused
-from graphprune.order import bodies
+from graphprune.order import graphs
 
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 _BLOCK = 4 << 20
@@ -115,15 +115,19 @@ class Folder:
         return Folder(model.parent, target.parent if model.is_symlink() else None)
 
 
+def tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    """Yield the tensors of `graph` and of the bodies in it: initializers, and those in attributes."""
+    for each in graphs(graph):
+        yield from each.initializer
+        for attribute in (attribute for node in each.node for attribute in node.attribute):
+            yield attribute.t
+            yield from attribute.tensors
+
+
 def locations(graph: GraphProto) -> set[str]:
     """Return the files that tensors of `graph` and of the bodies in it are said to lie in."""
-    attributes = [each for node in graph.node for each in node.attribute]
-    tensors = [*graph.initializer, *(t for each in attributes for t in (each.t, *each.tensors))]
-    found = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
-    for node in graph.node:
-        for body in bodies(node):
-            found |= locations(body)
-    return found
+    entries = (entry for tensor in tensors(graph) for entry in tensor.external_data)
+    return {entry.value for entry in entries if entry.key == "location"}
 
 
 def locate(tensor: TensorProto, folder: Folder | None) -> Stretch:

@@ -33,6 +33,10 @@ DATA = re.compile(r"(?P<model>.+)\.[0-9a-f]{16}\.data", re.DOTALL)
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
 )
+TEXT_SUFFIXES = frozenset(
+    {".textproto", ".prototxt", ".pbtxt", ".json", ".onnxjson", ".onnxtxt", ".onnxtext"}
+)
+"""The names of models as text end so."""
 written: list[Path] = []
 """What this process has put in its place, for what is said when it is interrupted."""
 
@@ -42,7 +46,6 @@ _NO_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EBADF, errno.EISDIR
 _LARGEST_MODEL = (1 << 31) - 1
 _LAST_FIELD = 25
 _BLOCK, _GLANCE = 1 << 20, 32
-_TEXTS = frozenset({".textproto", ".prototxt", ".pbtxt", ".json", ".onnxjson", ".onnxtxt", ".onnxtext"})
 _DAY = 24 * 3600
 
 
@@ -185,7 +188,7 @@ def _is_there(new: Path, place: Path) -> bool:
         return False
     if stat.S_ISREG(found.st_mode) and found.st_size == new.stat().st_size:
         with new.open("rb") as first, place.open("rb") as second:
-            while (block := first.read(1 << 20)) == second.read(1 << 20):
+            while (block := first.read(_BLOCK)) == second.read(_BLOCK):
                 if not block:
                     return True
     raise Usage(f"'{place}' exists already, and holds something else than its name says", "remove it")
@@ -305,7 +308,7 @@ def names(path: Path, name: bytes) -> bool:
     try:
         # Not mapped: somebody may cut it off meanwhile, which would end us by a signal.
         with path.open("rb") as file:
-            if path.suffix not in _TEXTS and not _is_message(file.read(_GLANCE), size):
+            if path.suffix not in TEXT_SUFFIXES and not _is_message(file.read(_GLANCE), size):
                 return False
             file.seek(0)
             before = b""

@@ -6,12 +6,12 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 
 import onnx
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto
+from onnx import AttributeProto, ModelProto, NodeProto, SparseTensorProto, TensorProto
 
 from graphprune import elements
 from graphprune.errors import Refused
 from graphprune.external import Folder, Stretch, locate
-from graphprune.order import bodies, label
+from graphprune.order import bodies, graphs, label
 from graphprune.weights import SparseWeight, Weight
 
 _INVALID = "the model is not valid ONNX; export it again"
@@ -42,7 +42,7 @@ def check_versions(model: ModelProto) -> None:
             f"opset {versions['']} (known are 1 to {newest})",
             "install a newer onnx, or export the model with an older opset",
         )
-    for node in (node for graph in _graphs(model.graph) for node in graph.node):
+    for node in (node for graph in graphs(model.graph) for node in graph.node):
         if _domain(node.domain) not in versions:
             raise Refused(
                 f"{label(node)}: the model does not declare the operator set '{node.domain or 'ai.onnx'}'",
@@ -72,7 +72,7 @@ def raised(model: ModelProto) -> ModelProto:
 
 def check_sizes(model: ModelProto) -> None:
     """Refuse inputs and outputs that are declared so large that no machine could hold them."""
-    for graph in _graphs(model.graph):
+    for graph in graphs(model.graph):
         for value in (*graph.input, *graph.output, *graph.value_info):
             dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim if dim.dim_value > 0]
             if elements.count(dims) > elements.MOST:
@@ -85,7 +85,7 @@ _KERNELS = {"Conv": 1, "ConvInteger": 1, "ConvTranspose": 1, "QLinearConv": 3}
 
 def check_kernels(model: ModelProto) -> None:
     """Refuse a convolution whose kernel has no extent: ONNX Runtime never comes back from one."""
-    for graph in _graphs(model.graph):
+    for graph in graphs(model.graph):
         sizes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
         for node in graph.node:
             slot = _KERNELS.get(node.op_type, len(node.input))
@@ -95,7 +95,7 @@ def check_kernels(model: ModelProto) -> None:
 
 def check_bodies(model: ModelProto) -> None:
     """Refuse an If, a Loop or a Scan whose bodies take or give another number of values than the node."""
-    for node in (node for graph in _graphs(model.graph) for node in graph.node):
+    for node in (node for graph in graphs(model.graph) for node in graph.node):
         if _domain(node.domain) or node.op_type not in ("If", "Loop", "Scan"):
             continue
         # A Loop hands its count and its condition to the body, and the condition comes back; a Scan that
@@ -122,7 +122,7 @@ def _texts(model: ModelProto) -> Iterator[object]:
     yield from (model.producer_name, model.producer_version, model.domain, model.doc_string)
     for entry in model.opset_import:
         yield entry.domain
-    for graph in _graphs(model.graph):
+    for graph in graphs(model.graph):
         for part in (graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
             yield part.name
             yield part.doc_string
@@ -271,13 +271,6 @@ def _has(tensor: TensorProto, name: str) -> bool:
 
 def _domain(name: str) -> str:
     return "" if name == "ai.onnx" else name
-
-
-def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    yield graph
-    for node in graph.node:
-        for body in bodies(node):
-            yield from _graphs(body)
 
 
 def _empty(node: NodeProto) -> None:

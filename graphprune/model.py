@@ -23,7 +23,7 @@ from graphprune import parcels
 from graphprune.errors import Environment, GraphpruneError, Refused, Usage
 from graphprune.exports import export_model
 from graphprune.external import File, Folder, Stretch, locations, mark
-from graphprune.files import is_one_file
+from graphprune.files import TEXT_SUFFIXES, is_one_file
 from graphprune.functions import inline
 from graphprune.imports import Source, import_model
 from graphprune.intake import (
@@ -37,9 +37,8 @@ from graphprune.intake import (
     raised,
 )
 from graphprune.order import is_ordered, sort
-from graphprune.runtime.accepted import check_accepted
 from graphprune.wire import Malformed, skim
-from graphprune.write import TEXT_SUFFIXES, write
+from graphprune.write import write
 
 # graphsurgeon writes warnings to stderr; what matters of them is an error of ours.
 G_LOGGER.severity = G_LOGGER.CRITICAL
@@ -80,8 +79,33 @@ def load(source: ModelProto | Path | str) -> Model:
             operators, does not accept it.
     """
     model = from_proto(source) if isinstance(source, ModelProto) else read(source)
-    check_accepted(model)
+    _check_accepted(model)
     return model
+
+
+def _check_accepted(model: Model) -> None:
+    """Open `model` in ONNX Runtime, with every optimisation off; weights are mapped from their files.
+
+    It infers types and shapes, and makes each kernel, so that most of what is wrong with a model shows: what
+    it refuses, no step of ours needs to understand. A model with operators that it does not have, or that it
+    lacks a kernel for, is not judged.
+
+    Raises:
+        Refused: it does not accept the model, or crashes on it, or comes to no end.
+        Environment: memory ran out.
+    """
+    from graphprune.kernels import lacking
+    from graphprune.runtime.process import Endless
+    from graphprune.runtime.sessions import NoKernel, session
+
+    try:
+        with session(model):
+            return
+    except NoKernel:
+        return
+    except (Refused, Endless):
+        if not lacking(model.graph):
+            raise
 
 
 def read(path: Path | str) -> Model:

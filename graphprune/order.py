@@ -27,6 +27,14 @@ def bodies(node: NodeProto) -> Iterator[GraphProto]:
             yield from attribute.graphs
 
 
+def graphs(graph: GraphProto) -> Iterator[GraphProto]:
+    """Yield a graph, and all that are in it."""
+    yield graph
+    for node in graph.node:
+        for body in bodies(node):
+            yield from graphs(body)
+
+
 def is_ordered(graph: GraphProto, outer: Sequence[set[str]] = ()) -> bool:
     """Check the names of `graph` and of the bodies in it; return whether all nodes follow what they read.
 

@@ -16,15 +16,13 @@ from onnx import GraphProto, ModelProto, TensorProto
 
 from graphprune.errors import Environment, Usage
 from graphprune.exports import export_model
-from graphprune.files import DATA, names, put, room
+from graphprune.external import tensors
+from graphprune.files import DATA, TEXT_SUFFIXES, names, put, room
 from graphprune.files import pour as write_through
 from graphprune.parcels import External, Inline, total_bytes
 from graphprune.wire import pour
 
 INLINE_LIMIT = 1_900_000_000  # bytes; a protobuf message ends at 2 GiB
-TEXT_SUFFIXES = frozenset(
-    {".textproto", ".prototxt", ".pbtxt", ".json", ".onnxjson", ".onnxtxt", ".onnxtext"}
-)
 _PARSE_LIMIT = 256 << 20
 _DIGITS = 16
 """Of the hash in the name of a data file, in hexadecimal."""
@@ -99,14 +97,9 @@ def _write_data(made: Path, path: Path, packer: External) -> str:
 
 def _relocate(graph: GraphProto, name: str) -> None:
     """Have all external data of `graph` and the bodies in it lie in the file `name`."""
-    attributes = [each for node in graph.node for each in node.attribute]
-    for tensor in (*graph.initializer, *(each.t for each in attributes if each.HasField("t"))):
-        for entry in tensor.external_data:
-            if entry.key == "location":
-                entry.value = name
-    for each in attributes:
-        if each.HasField("g"):
-            _relocate(each.g, name)
+    for entry in (entry for tensor in tensors(graph) for entry in tensor.external_data):
+        if entry.key == "location":
+            entry.value = name
 
 
 def _replaced(path: Path) -> list[str]:
