@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from graphprune.rules.site import Edit, Row, Site, Table, Unruly, Written, named, text
 
@@ -238,23 +240,32 @@ class _Taken:
         return next((i for i, size in enumerate(self.shape) if size > 1), len(self.shape) - 1)
 
 
-def _taken(site: Site) -> _Taken | None:
-    """Return what a Gather, or a GatherND of one axis, takes; None where its indices are not known."""
+def _taken(site: Site, most: int = MOST_PICKS) -> _Taken | None:
+    """Return the positions that a Gather takes, or a GatherND or ScatterND of one axis.
+
+    None where they are not known, or more than `most`.
+    """
     value = site.value(1)
-    axis = site.axis(0) if site.node.op == "Gather" else int(site.attribute("batch_dims", 0))
-    if value is None or not value.size or (site.node.op == "GatherND" and value.shape[-1] != 1):
+    single = site.node.op == "Gather"  # the others have an index for each axis, here for one
+    axis = site.axis(0) if single else int(site.attribute("batch_dims", 0))
+    if value is None or not value.size or not (single or value.shape[-1] == 1):
         return None
-    if site.node.op == "GatherND":
+    if not single:
         rows = value.reshape(prod(value.shape[:axis]), *value.shape[axis:-1])
         if np.any(rows != rows[0]):
             return None
         value = rows[0]
-    if value.size > MOST_PICKS or sum(size > 1 for size in value.shape) > 1:
+    if sum(size > 1 for size in value.shape) > 1:
         return None
-    size = site.sizes(0)[axis]
-    if value.min() < -size or value.max() >= size:
+    at = _from_front(value, site.sizes(0)[axis]) if value.size <= most else None
+    return None if at is None else _Taken(axis, at, value.shape)
+
+
+def _from_front(indices: NDArray[Any], size: int) -> tuple[int, ...] | None:
+    """Return indices of an axis of `size`, counted from its front; None where one is not there."""
+    if indices.min() < -size or indices.max() >= size:
         return None  # the runtime refuses it
-    return _Taken(axis, tuple(int(item) % size for item in value.reshape(-1)), value.shape)
+    return tuple(int(item) % size for item in indices.reshape(-1))
 
 
 def _take(site: Site, taken: _Taken) -> tuple[str, list[str], list[str], str]:
@@ -334,7 +345,7 @@ def _gather_elements(site: Site) -> str:
     return text([dims, dims], [dims])
 
 
-def _alike_elsewhere(site: Site, axis: int) -> list[int] | None:
+def _alike_elsewhere(site: Site, axis: int) -> tuple[int, ...] | None:
     """Return the indices along `axis`, operand 1, where they are known and do not differ along others."""
     value = site.value(1)
     if value is None or not value.size:
@@ -342,10 +353,7 @@ def _alike_elsewhere(site: Site, axis: int) -> list[int] | None:
     along = np.moveaxis(value, axis, -1).reshape(-1, value.shape[axis])
     if along.shape[1] > MOST_PICKS or np.any(along != along[0]):
         return None
-    size = site.sizes(0)[axis]
-    if along.min() < -size or along.max() >= size:
-        return None  # the runtime refuses it
-    return [int(item) % size for item in along[0]]
+    return _from_front(along[0], site.sizes(0)[axis])
 
 
 def _gather_elements_patch(edit: Edit) -> Written:
@@ -373,14 +381,8 @@ def _gather_nd(site: Site) -> str:
 
 def _run(site: Site) -> _Taken | None:
     """Return the consecutive positions of the first axis that a ScatterND writes over, if it does."""
-    value = site.value(1)
-    if value is None or not value.size or value.shape[-1] != 1 or sum(size > 1 for size in value.shape) > 1:
-        return None
-    size = site.sizes(0)[0]
-    if value.min() < -size or value.max() >= size:
-        return None  # the runtime refuses it
-    run = _Taken(0, tuple(int(item) % size for item in value.reshape(-1)), value.shape[:-1])
-    return run if run.is_run else None
+    taken = _taken(site, most=site.sizes(0)[0])  # no run is longer than its axis
+    return taken if taken is not None and taken.is_run else None
 
 
 def _scatter_nd(site: Site) -> str:
