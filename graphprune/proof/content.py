@@ -46,7 +46,7 @@ def unlike(left: gs.Constant, cuts: Cuts, right: gs.Constant) -> Unlike | None:
     (`graphprune.weights.Computed`) to a few units in the last place of the largest.
     """
     a, b = stored(left), stored(right)
-    room = _room(a)
+    whole = a
     if isinstance(a, SparseWeight) or isinstance(b, SparseWeight):
         return _unlike_sparse(a.take(cuts) if cuts and isinstance(a, SparseWeight) else a, b)
     if cuts:
@@ -65,10 +65,13 @@ def unlike(left: gs.Constant, cuts: Cuts, right: gs.Constant) -> Unlike | None:
         return None if equal[0] == equal[1] else Unlike("other strings", "those of the original")
     count, first = 0, None
     at = 0
+    room: float | None = None
     for x, y in _aligned(_pieces(a), _pieces(b)):
         differs = _bits(x) != _bits(y)
-        if room and differs.any():
-            differs &= ~(np.abs(x.astype(np.float64) - y.astype(np.float64)) <= room)
+        if isinstance(whole, Computed) and differs.any():
+            room = _room(whole) if room is None else room
+            if room:
+                differs &= ~(np.abs(x.astype(np.float64) - y.astype(np.float64)) <= room)
         if differs.any():
             count += int(np.count_nonzero(differs))
             if first is None:
@@ -81,9 +84,9 @@ def unlike(left: gs.Constant, cuts: Cuts, right: gs.Constant) -> Unlike | None:
     return Unlike(str(first[2]), str(first[1]), str(place), count)
 
 
-def _room(held: Any) -> float:
+def _room(held: Computed) -> float:
     """Return by how much numbers may differ that were computed, on another machine maybe."""
-    if not isinstance(held, Computed) or not held.size or not _is_float(held.dtype):
+    if not held.size or not _is_float(held.dtype):
         return 0.0
     values = np.abs(np.asarray(held).astype(np.float64))
     largest = float(values.max(where=np.isfinite(values), initial=0.0))
