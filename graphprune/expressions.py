@@ -110,7 +110,7 @@ class _Decided:
         for node in self.graph.nodes:
             if self._is_decided(node):
                 self.nodes[id(node)] = node
-                self.made.update((id(tensor), tensor) for tensor in node.outputs if tensor.name)
+                self.made.update((id(tensor), tensor) for tensor in _named(node.outputs))
         if self.nodes:
             self._measure()
 
@@ -121,10 +121,10 @@ class _Decided:
             or any(True for _ in subgraphs(node))
         ):
             return False
-        read = [tensor for tensor in node.inputs if tensor.name]
-        if not read or any(id(tensor) in self.handed_on for tensor in node.outputs):
+        operands = _named(node.inputs)
+        if not operands or any(id(tensor) in self.handed_on for tensor in node.outputs):
             return False
-        return all(id(tensor) in self.made or self._decides(tensor) for tensor in read)
+        return all(id(tensor) in self.made or self._decides(tensor) for tensor in operands)
 
     def _decides(self, tensor: gs.Tensor) -> bool:
         if not isinstance(tensor, gs.Constant) or tensor.name in self.given:
@@ -137,21 +137,21 @@ class _Decided:
         self.shapes = infer(_alone(self.graph, nodes, ()))
         self.nodes, self.made = {}, {}
         for node in nodes:
-            read = [tensor for tensor in node.inputs if tensor.name]
-            if not all(id(tensor) in self.made or isinstance(tensor, gs.Constant) for tensor in read):
+            if not self._can_be_made(node):
                 continue
-            for tensor in read:
+            operands = _named(node.inputs)
+            for tensor in operands:
                 if isinstance(tensor, gs.Constant):
                     self.constants[id(tensor)] = tensor
                     self.bytes[id(tensor)] = int(stored(tensor).nbytes)
                     self.from_[id(tensor)] = frozenset([id(tensor)])
-            sources = frozenset[int]().union(*(self.from_[id(tensor)] for tensor in read))
+            sources = frozenset[int]().union(*(self.from_[id(tensor)] for tensor in operands))
             most = max(_FREE, *(_GROWTH * self.bytes[each] for each in sources))
-            sizes = [self._size(tensor) for tensor in node.outputs if tensor.name]
+            sizes = [self._size(tensor) for tensor in _named(node.outputs)]
             if any(size is None or size > most for size in sizes):
                 continue
             self.nodes[id(node)] = node
-            for tensor, size in zip((t for t in node.outputs if t.name), sizes, strict=True):
+            for tensor, size in zip(_named(node.outputs), sizes, strict=True):
                 self.made[id(tensor)], self.bytes[id(tensor)] = tensor, size or 0
                 self.from_[id(tensor)] = sources
 
@@ -189,12 +189,11 @@ class _Decided:
             if not grown:
                 yield from kept
                 return
-            for tensor in grown:
-                for maker in tensor.inputs:
-                    self.nodes.pop(id(maker), None)
-                    for each in maker.outputs:
-                        self.made.pop(id(each), None)
-            self._drop_behind()
+            for maker in (maker for tensor in grown for maker in tensor.inputs):
+                self._give_up(maker)
+            for node in list(self.nodes.values()):  # and what is made of that
+                if not self._can_be_made(node):
+                    self._give_up(node)
 
     def _counted(self, tensor: gs.Tensor) -> int:
         """Return the bytes of a value; none where they are few."""
@@ -217,14 +216,14 @@ class _Decided:
         """Whether nothing reads a constant but nodes that constants decide."""
         return constant not in self.handed_on and all(node in self.nodes for node in self.readers[constant])
 
-    def _drop_behind(self) -> None:
-        """What is made of a value that was given up is given up as well."""
-        for key, node in list(self.nodes.items()):
-            read = [tensor for tensor in node.inputs if tensor.name]
-            if not all(id(tensor) in self.made or isinstance(tensor, gs.Constant) for tensor in read):
-                del self.nodes[key]
-                for tensor in node.outputs:
-                    self.made.pop(id(tensor), None)
+    def _can_be_made(self, node: gs.Node) -> bool:
+        """Whether each operand is a constant or made of such."""
+        return all(id(t) in self.made or isinstance(t, gs.Constant) for t in _named(node.inputs))
+
+    def _give_up(self, node: gs.Node) -> None:
+        self.nodes.pop(id(node), None)
+        for tensor in node.outputs:
+            self.made.pop(id(tensor), None)
 
     def _together(self, ends: Sequence[gs.Tensor]) -> list[Sequence[gs.Tensor]]:
         """Return `ends` in parts that share no weight of more than a few bytes."""
@@ -249,6 +248,11 @@ class _Decided:
                     found.add(id(maker))
                     waiting += maker.inputs
         return [node for key, node in self.nodes.items() if key in found]
+
+
+def _named(tensors: Sequence[gs.Tensor]) -> list[gs.Tensor]:
+    """Return the tensors that are there: an operand or a result that is left out has no name."""
+    return [tensor for tensor in tensors if tensor.name]
 
 
 def _alone(graph: gs.Graph, nodes: Sequence[gs.Node], outputs: Sequence[gs.Tensor]) -> gs.Graph:

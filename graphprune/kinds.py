@@ -20,8 +20,8 @@ from graphprune.notation import Rule, names
 from graphprune.rules.site import AttentionRole
 from graphprune.solution import Applied
 
-_PRODUCTS = frozenset(["MatMul", "Einsum", "FusedMatMul", "Gemm"])
 _ATTENTION = frozenset(["MatMul", "Einsum", "FusedMatMul"])
+_PRODUCTS = _ATTENTION | {"Gemm"}
 _CARRIES = frozenset(
     [
         *("Cast", "DequantizeLinear", "Expand", "Flatten", "Gather", "GatherElements", "GatherND"),

@@ -187,13 +187,9 @@ def _split(node: gs.Node, nodes: list[gs.Node], work: _Work) -> Elements | None:
     axis = int(node.attrs.get("axis", 0))
     base = node.outputs[0].name
     results = [work.variable(f"{base}_{number}") for number in range(len(sizes))]
-    split = gs.Node(
-        "Split", fresh_name(f"{base}_split", work.names), {"axis": axis}, [node.inputs[0]], results
-    )
-    if work.graph.opset < 13:
-        split.attrs["split"] = sizes
-    else:
-        split.inputs.append(gs.Constant(fresh_name(f"{base}_sizes", work.names), np.array(sizes, np.int64)))
+    name = fresh_name(f"{base}_split", work.names)
+    split = gs.Node("Split", name, {"axis": axis}, [node.inputs[0]], results)
+    _give(split, "split", sizes, f"{base}_sizes", work)
     nodes.append(split)
     if _has(node, 1) or int(node.attrs.get("keepdims", 1)):
         return list(results)
@@ -223,13 +219,18 @@ def _with_axis(op: str, tensor: gs.Tensor, axis: int, nodes: list[gs.Node], work
     """Add a Squeeze or an Unsqueeze of one axis, and return its result."""
     result = work.variable(f"{tensor.name}_{op.lower()}")
     node = gs.Node(op, result.name, {}, [tensor], [result])
-    if work.graph.opset < 13:
-        node.attrs["axes"] = [axis]
-    else:
-        axes = gs.Constant(fresh_name(f"{result.name}_axes", work.names), np.array([axis], np.int64))
-        node.inputs.append(axes)
+    _give(node, "axes", [axis], f"{result.name}_axes", work)
     nodes.append(node)
     return result
+
+
+def _give(node: gs.Node, name: str, values: Sequence[int], constant: str, work: _Work) -> None:
+    """Give an operator integers that are an attribute before operator set 13, and an operand since."""
+    if work.graph.opset < 13:
+        node.attrs[name] = list(values)
+    else:
+        held = gs.Constant(fresh_name(constant, work.names), np.array(values, np.int64))
+        node.inputs.append(held)
 
 
 def _read(node: gs.Node, wanted: Collection[str], nodes: list[gs.Node], work: _Work) -> bool:

@@ -102,7 +102,7 @@ def uses(solution: Solution) -> Uses:
         leaves = [EXIT] if any(name in outside for name in names) else []
         numbers[position] = tree.add([*leaves, *(ends.get(use, numbers[use[0]]) for use in users)])
         of.append(position)
-        sum_of = adds_two_alike(nodes[position], solution)
+        sum_of = _adds_two_alike(nodes[position], solution)
         if sum_of is not None:
             joins[position] = sum_of
             for slot in (sum_of.first, sum_of.second):
@@ -162,7 +162,7 @@ def _read_behind(node: gs.Node, readers: dict[str, list[int]]) -> None:
             readers[total] = behind
 
 
-def adds_two_alike(node: gs.Node, solution: Solution) -> Adds | None:
+def _adds_two_alike(node: gs.Node, solution: Solution) -> Adds | None:
     """Return what the operator adds where it is two different computed tensors of the shape of their sum."""
     known = row(node)
     adds = None if known is None else known.adds
