@@ -111,6 +111,25 @@ def _inject(way: str, call: str, number: int) -> list[str]:
     return ["-e", f"trace={call}", "-e", f"inject={call}:{what}:when={number}", "-o", os.devnull]
 
 
+def tried(
+    calls: Counter[str],
+    chosen: Sequence[tuple[str, str, int]],
+    trial: Callable[[str, Sequence[str]], Sequence[str]],
+) -> dict[str, Any]:
+    """Try each of `chosen` (see `injections`), and return what was wrong beside what was counted."""
+    wrong: dict[str, Sequence[str]] = {}
+    for way, call, number in chosen:
+        if said := trial(way, _inject(way, call, number)):
+            wrong[f"{way} at {call} {number}"] = said
+            print(way, call, number, said, flush=True)
+    return {
+        "calls": sum(calls.values()),
+        "kinds": dict(sorted(calls.items())),
+        "tried": len(chosen),
+        "wrong": wrong,
+    }
+
+
 def saving(folder: Path, old: str, new: str, ways: Sequence[str], every: int) -> dict[str, Any]:
     """Save a model over another one; `old` and `new` say where their weights lie."""
     template, place = folder / "template", folder / "place"
@@ -120,22 +139,15 @@ def saving(folder: Path, old: str, new: str, ways: Sequence[str], every: int) ->
     held(partial(save_over, place), ["-o", str(log)])
     calls = counted(log)
     chosen = calls if old == new else Counter({call: calls[call] for call in calls.keys() & _FILES})
-    tried, wrong = 0, {}
-    for way, call, number in list(injections(chosen, ways))[::every]:
+
+    def trial(way: str, injected: Sequence[str]) -> Sequence[str]:
         fresh(place, template)
-        status = held(partial(save_over, place), _inject(way, call, number))
-        tried += 1
-        said = judged(place, template, status, mortal=way in SIGNALS)
-        if said:
-            wrong[f"{way} at {call} {number}"] = said
-            print(way, call, number, said, flush=True)
+        status = held(partial(save_over, place), injected)
+        return judged(place, template, status, mortal=way in SIGNALS)
+
+    found = tried(calls, list(injections(chosen, ways))[::every], trial)
     shutil.rmtree(folder)
-    return {
-        "calls": sum(calls.values()),
-        "kinds": dict(sorted(calls.items())),
-        "tried": tried,
-        "wrong": wrong,
-    }
+    return found
 
 
 def pruning(folder: Path, ways: Sequence[str], every: int) -> dict[str, Any]:
@@ -173,13 +185,12 @@ def pruning(folder: Path, ways: Sequence[str], every: int) -> dict[str, Any]:
     do([*traced, "-o", str(log), *again])
     new, calls = _pair(place / OUT), counted(log)
     names = _names(place)
-    tried, wrong = 0, {}
-    for way, call, number in list(injections(calls, [way for way in ways if way in SIGNALS]))[::every]:
+
+    def trial(_: str, injected: Sequence[str]) -> Sequence[str]:
         fresh(place, template)
         shutil.rmtree(temporary)
         temporary.mkdir()
-        do(["strace", "-qq", *_inject(way, call, number), *again])
-        tried += 1
+        do(["strace", "-qq", *injected, *again])
         said = [] if _pair(place / OUT) in (old, new) else ["neither the old pair nor the new one"]
         status = do(again)
         if status or _pair(place / OUT) != new:
@@ -187,16 +198,12 @@ def pruning(folder: Path, ways: Sequence[str], every: int) -> dict[str, Any]:
         left = sorted({*_names(place), *_names(temporary)} - names)
         if left:
             said.append(f"left behind: {left}")
-        if said:
-            wrong[f"{way} at {call} {number}"] = said
-            print(way, call, number, said, flush=True)
+        return said
+
+    signals = [way for way in ways if way in SIGNALS]
+    found = tried(calls, list(injections(calls, signals))[::every], trial)
     shutil.rmtree(folder)
-    return {
-        "calls": sum(calls.values()),
-        "kinds": dict(sorted(calls.items())),
-        "tried": tried,
-        "wrong": wrong,
-    }
+    return found
 
 
 def _heed() -> None:
