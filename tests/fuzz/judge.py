@@ -12,56 +12,21 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper
 
-from benchmarks.reference import Unlike, exposed, gap, kept, run
-
-Array = NDArray[Any]
-Feeds = dict[str, Array]
+from benchmarks.reference import Unlike, gap, kept, run
+from tests.fuzz.alive import LINEAR, NORMS, REDUCTIONS, Alive
+from tests.fuzz.copies import Array, Copy, Feeds, Unjudged, constants, graphs, name_of, seen
 
 LIMITS: Mapping[str, float] = {"float64": 1e-6, "float32": 2e-3, "float16": 5e-2}
 """The largest gap (`benchmarks.reference.gap`) by element type of an output."""
 
-_LINEAR = (
-    "Conv ConvTranspose Gemm MatMul ConvInteger MatMulInteger QLinearConv QLinearMatMul FusedConv "
-    "FusedMatMul LSTM GRU RNN Einsum Attention MultiHeadAttention GroupQueryAttention PackedAttention"
-)
-"""What sums products: entries of operands that are zero add nothing."""
-_MOVES = (
-    "Reshape Transpose Flatten Squeeze Unsqueeze Concat Split Slice Gather GatherElements GatherND Pad "
-    "Expand Tile DepthToSpace SpaceToDepth Resize Upsample Identity Cast Dropout Trilu ReverseSequence "
-    "ScatterND ScatterElements Compress Shape Size"
-)
-"""What moves entries and computes nothing."""
-_REDUCTIONS = (
-    "ReduceMean ReduceSum ReduceMax ReduceMin ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSumExp ReduceProd"
-)
-_NORMS = (
-    "Softmax LogSoftmax Hardmax LayerNormalization RMSNormalization GroupNormalization InstanceNormalization "
-    "LpNormalization LRN MeanVarianceNormalization SimplifiedLayerNormalization ArgMax ArgMin TopK "
-    "CumSum"
-)
-"""What is computed over an axis; with `_REDUCTIONS`, what must see the entries that stay alone."""
-_POOLS = "MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool"
-_MAKES = "Constant ConstantOfShape Range EyeLike RandomNormal RandomUniform"
-
-
-LINEAR, MOVES, REDUCTIONS, NORMS, POOLS, MAKES = (
-    frozenset(names.split()) for names in (_LINEAR, _MOVES, _REDUCTIONS, _NORMS, _POOLS, _MAKES)
-)
-
 _SLIDING = frozenset({"Conv"})
 """What slides a filter over the axes behind the second: over those entries that stay, side by side."""
-
-
-class Unjudged(Exception):
-    """The judge does not know what the pruned model must be."""
 
 
 def judge(original: ModelProto, pruned: ModelProto, seed: int = 0) -> str:
@@ -123,50 +88,22 @@ def inputs(model: ModelProto, size: int, seed: int) -> Feeds:
     return feeds
 
 
-@dataclass
-class _Copy:
-    """The original as it is being masked: what it held where, and what has been put into it."""
-
-    model: ModelProto
-    constants: Mapping[str, Array]
-    nodes: list[NodeProto] = field(default_factory=list[NodeProto])
-
-    def constant(self, values: Array) -> str:
-        name = f"judge_{len(self.model.graph.initializer)}"
-        self.model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
-
-    def put(self, name: str, values: Array) -> None:
-        self.nodes.append(helper.make_node("Identity", [self.constant(values)], [name]))
-
-    def finish(self) -> ModelProto:
-        nodes = [NodeProto.FromString(node.SerializeToString()) for node in self.nodes]
-        del self.model.graph.node[:]
-        self.model.graph.node.extend(nodes)
-        return self.model
-
-    def add(self, op: str, inputs: Sequence[str], **attributes: Any) -> str:
-        output = f"judge_t{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, list(inputs), [output], **attributes))
-        return output
-
-
 def twin(original: ModelProto, pruned: ModelProto, feeds: Feeds) -> ModelProto:
     """Return the original in which the entries that `pruned` does not have count for nothing.
 
     Raises:
         Unjudged: what is gone cannot be told.
     """
-    before, after = _seen(original, feeds), _seen(pruned, feeds)
+    before, after = seen(original, feeds), seen(pruned, feeds)
     copy = ModelProto()
     copy.CopyFrom(original)
-    made = _Copy(copy, _constants(original))
-    theirs, constants = _by_output(pruned), _constants(pruned)
+    made = Copy(copy, constants(original))
+    theirs, held = _by_output(pruned), constants(pruned)
     masks: dict[tuple[str, int], Array] = {}
     smalls: dict[tuple[str, int], Array] = {}
     for node, other in _pairs(copy, theirs):
-        position = _name(node)
-        for slot, (full, small) in _operands(node, other, made.constants, constants, before).items():
+        position = name_of(node)
+        for slot, (full, small) in _operands(node, other, made.constants, held, before).items():
             smalls[position, slot] = small
             mask = _mask(full, small, f"{node.op_type} '{node.name or node.output[0]}'")
             if mask is not None:
@@ -175,12 +112,12 @@ def twin(original: ModelProto, pruned: ModelProto, feeds: Feeds) -> ModelProto:
     cut = {name for name, value in before.items() if name in after and value.shape != after[name].shape}
     weighed = ModelProto()
     weighed.CopyFrom(copy)
-    alive = _Alive(original, feeds, before, after, masks, weighed)
+    alive = Alive(original, feeds, before, after, masks, weighed)
     for node in copy.graph.node:
         other = next((theirs[name] for name in node.output if name in theirs), None)
         touched = [slot for slot, name in enumerate(node.input) if name in cut]
         if other is not None and touched:
-            mine = {slot: smalls.get((_name(node), slot)) for slot in range(len(node.input))}
+            mine = {slot: smalls.get((name_of(node), slot)) for slot in range(len(node.input))}
             _leave_out(made, node, other, touched, mine, before, after, alive)
         else:
             made.nodes.append(node)
@@ -188,14 +125,14 @@ def twin(original: ModelProto, pruned: ModelProto, feeds: Feeds) -> ModelProto:
 
 
 def _leave_out(
-    made: _Copy,
+    made: Copy,
     node: NodeProto,
     other: NodeProto,
     touched: Sequence[int],
     smalls: Mapping[int, Array | None],
     before: Mapping[str, Array],
     after: Mapping[str, Array],
-    alive: _Alive,
+    alive: Alive,
 ) -> None:
     """Put `node` into the copy so that what it sums or computes over is without the entries that are gone."""
     axes: list[int] = []
@@ -214,14 +151,14 @@ def _leave_out(
 
 
 def _compress(
-    made: _Copy,
+    made: Copy,
     node: NodeProto,
     other: NodeProto,
     touched: Sequence[int],
     axes: Sequence[int],
     smalls: Mapping[int, Array | None],
     before: Mapping[str, Array],
-    alive: _Alive,
+    alive: Alive,
 ) -> None:
     """Let `node` see only the entries that stay along `axes`, and put its results back where they were.
 
@@ -252,7 +189,7 @@ def _compress(
     made.nodes.append(helper.make_node("Identity", [back], [result]))
 
 
-def _axes(node: NodeProto, rank: int, made: _Copy) -> list[int]:
+def _axes(node: NodeProto, rank: int, made: Copy) -> list[int]:
     """Return the axes that a node computes over."""
     given = {item.name: helper.get_attribute_value(item) for item in node.attribute}
     op = node.op_type
@@ -276,166 +213,6 @@ def _axes(node: NodeProto, rank: int, made: _Copy) -> list[int]:
     if op == "CumSum":
         return list(range(rank))
     return [given.get("axis", 0 if op in ("ArgMax", "ArgMin") else -1) % rank]
-
-
-class _Alive:
-    """Which entries of the original's tensors the pruned model has, found when it is first asked."""
-
-    def __init__(
-        self,
-        original: ModelProto,
-        feeds: Feeds,
-        before: Mapping[str, Array],
-        after: Mapping[str, Array],
-        masks: Mapping[tuple[str, int], Array],
-        weighed: ModelProto,
-    ) -> None:
-        self._weighed = weighed
-        self._original, self._feeds, self._before, self._after = original, feeds, before, after
-        self._masks = masks
-        self._found: Mapping[str, Array] | None = None
-
-    def mask(self, name: str) -> Array:
-        """Return ones where an entry of the tensor is there in the pruned model, and zeros elsewhere."""
-        if self._found is None:
-            try:
-                bodies = any(_has_bodies(node) for node in self._original.graph.node)
-                masked = _seen(self._weighed, self._feeds) if bodies else {}
-                ones = _ones(self._original, self._before, self._masks, masked)
-                self._found = _seen(ones, _all_ones(self._feeds))
-            except Exception as error:
-                raise Unjudged(f"which entries stay: {str(error)[:200]}") from error
-        mask = self._found.get(name)
-        if mask is None or mask.shape != self._before[name].shape:
-            raise Unjudged(f"which entries of {name} stay")
-        mask = (mask > 0.5).astype(self._before[name].dtype)
-        if mask.sum(dtype=np.float64) != self._after[name].size:
-            raise Unjudged(f"which entries of {name} stay: {mask.sum()} of {self._after[name].size}")
-        return mask
-
-    def positions(self, name: str, axis: int) -> NDArray[np.int64]:
-        """Return the positions along an axis that stay."""
-        mask = self.mask(name)
-        found = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
-        if len(found) != self._after[name].shape[axis]:
-            raise Unjudged(f"other positions of {name} stay at other places")
-        return found.astype(np.int64)
-
-
-def _all_ones(feeds: Feeds) -> Feeds:
-    return {name: np.ones_like(v) if v.dtype.kind == "f" else v for name, v in feeds.items()}
-
-
-def _ones(
-    original: ModelProto,
-    before: Mapping[str, Array],
-    masks: Mapping[tuple[str, int], Array],
-    masked: Mapping[str, Array],
-) -> ModelProto:
-    """Return the network through which ones and zeros run: one where an entry is there.
-
-    Args:
-        original: the original.
-        before: what its nodes make.
-        masks: ones where entries of weights are left, by the first result of their node and the operand.
-        masked: what the nodes make with masked weights; empty where there are no bodies.
-    """
-    copy = ModelProto()
-    copy.CopyFrom(original)
-    made = _Copy(copy, _constants(original))
-    for node in copy.graph.node:
-        floats = [n for n in node.output if n and n in before and before[n].dtype.kind == "f"]
-        if floats and (node.op_type in MAKES or _has_bodies(node)):
-            # What is made of sizes is there. What comes out of a body is where it is not zero in the masked
-            # original; where units that went make no zeros, the count tells.
-            for name in floats:
-                ones = node.op_type in MAKES or not masked
-                there = np.ones_like(before[name]) if ones else masked[name] != 0
-                made.put(name, there.astype(before[name].dtype))
-            continue
-        if not floats:
-            made.nodes.append(node)
-            continue
-        operands = list(node.input)
-        for slot, name in enumerate(node.input):
-            full = made.constants.get(name)
-            if full is not None and full.dtype.kind == "f" and full.size:
-                ones = masks.get((_name(node), slot), np.ones_like(full))
-                operands[slot] = made.constant(ones.astype(full.dtype))
-        data = [n for n, old in zip(operands, node.input, strict=True) if n and _is_float(old, before, made)]
-        if node.op_type in MOVES:
-            node.input[:] = operands
-            made.nodes.append(node)
-            if node.op_type == "Pad":
-                _padded(made, node)
-            continue
-        if node.op_type in LINEAR | REDUCTIONS | POOLS:
-            _summed(made, node, operands, before)
-        else:
-            _entry_by_entry(made, node, data, floats, before)
-    return made.finish()
-
-
-def _entry_by_entry(
-    made: _Copy, node: NodeProto, data: Sequence[str], results: Sequence[str], before: Mapping[str, Array]
-) -> None:
-    """What is computed so is there where all operands are; the scale of a norm lies along its axis."""
-    found = data[0] if data else made.constant(np.ones_like(before[results[0]]))
-    if node.op_type not in NORMS and node.op_type not in ("BatchNormalization", "PRelu"):
-        for each in data[1:]:
-            found = made.add("Mul", [found, each])
-    for name in results:
-        same = before[name].shape == before.get(node.input[0], np.empty(0)).shape or len(data) > 1
-        found = found if same else made.constant(np.ones_like(before[name]))
-        made.nodes.append(helper.make_node("Identity", [found], [name]))
-
-
-def _is_float(name: str, before: Mapping[str, Array], made: _Copy) -> bool:
-    found = made.constants.get(name)
-    found = before.get(name) if found is None else found
-    return found is None or found.dtype.kind == "f"
-
-
-def _has_bodies(node: NodeProto) -> bool:
-    return any(item.type == AttributeProto.GRAPH for item in node.attribute)
-
-
-def _padded(made: _Copy, node: NodeProto) -> None:
-    """What is padded with is there where it stays; the judge takes it to be, and counts afterwards."""
-    if len(node.input) > 2 and node.input[2]:
-        node.input[2] = made.constant(np.ones_like(made.constants[node.input[2]]))
-    elif len(node.input) > 1:
-        node.input[2:] = [made.constant(np.ones((), np.float32))]
-
-
-def _summed(made: _Copy, node: NodeProto, operands: Sequence[str], before: Mapping[str, Array]) -> None:
-    """A sum is there where any of its terms is; where it has weights, these tell."""
-    weighed = [slot for slot, name in enumerate(node.input) if name in made.constants and slot]
-    node.input[:] = operands
-    if node.op_type in ("LSTM", "GRU", "RNN"):
-        for name in node.output:
-            if name:
-                made.nodes.append(
-                    helper.make_node("Identity", [made.constant(np.ones_like(before[name]))], [name])
-                )
-        return
-    if node.op_type in ("Conv", "ConvTranspose", "Gemm") and weighed:
-        node.input[0] = _there(made, node.input[0])
-        if len(node.input) > 2:
-            del node.input[2:]
-    elif node.op_type == "MatMul" and (weighed or operands[0] != node.input[0]):
-        node.input[0] = _there(made, node.input[0]) if weighed else node.input[0]
-    results = [name for name in node.output if name]
-    node.output[:] = [name and f"{name}_sum" for name in node.output]
-    made.nodes.append(node)
-    for name in results:
-        sign = made.add("Sign", [f"{name}_sum"])
-        made.nodes.append(helper.make_node("Identity", [sign], [name]))
-
-
-def _there(made: _Copy, name: str) -> str:
-    none = made.add("Sub", [name, name])
-    return made.add("Add", [none, made.constant(np.ones((), np.float32))])
 
 
 def _mask(full: Array, small: Array, where: str) -> Array | None:
@@ -498,60 +275,16 @@ def _operands(
 
 def _pairs(model: ModelProto, theirs: Mapping[str, NodeProto]) -> Iterator[tuple[NodeProto, NodeProto]]:
     """Yield each node with the one that makes the same in the other model, or itself where none does."""
-    for graph in _graphs(model.graph):
+    for graph in graphs(model.graph):
         for node in graph.node:
             other = next((theirs[name] for name in node.output if name in theirs), node)
             yield node, other if other.op_type == node.op_type else node
 
 
-def _name(node: NodeProto) -> str:
-    """Return the first result of a node, by which it is known."""
-    return next((name for name in node.output if name), "")
-
-
 def _by_output(model: ModelProto) -> dict[str, NodeProto]:
     return {
-        name: node for graph in _graphs(model.graph) for node in graph.node for name in node.output if name
+        name: node for graph in graphs(model.graph) for node in graph.node for name in node.output if name
     }
-
-
-def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    yield graph
-    for node in graph.node:
-        for item in node.attribute:
-            if item.type == AttributeProto.GRAPH:
-                yield from _graphs(item.g)
-
-
-def _constants(model: ModelProto) -> dict[str, Array]:
-    """Return initializers and Constant nodes by name, those of bodies as well."""
-    found: dict[str, Array] = {}
-    for graph in _graphs(model.graph):
-        found.update((tensor.name, numpy_helper.to_array(tensor)) for tensor in graph.initializer)
-        for sparse in graph.sparse_initializer:
-            values, where = (numpy_helper.to_array(part) for part in (sparse.values, sparse.indices))
-            dense = np.zeros(list(sparse.dims), values.dtype)
-            flat = where if where.ndim == 1 else np.ravel_multi_index(tuple(where.T), dense.shape)
-            dense.reshape(-1)[flat] = values
-            found[sparse.values.name] = dense
-        for node in graph.node:
-            if node.op_type == "Constant":
-                for item in node.attribute:
-                    if item.name == "value":
-                        found[node.output[0]] = numpy_helper.to_array(item.t)
-                    elif item.name.startswith("value_"):
-                        found[node.output[0]] = np.asarray(helper.get_attribute_value(item))
-    for graph in _graphs(model.graph):
-        for node in graph.node:
-            if node.op_type == "Identity" and node.input[0] in found:
-                found[node.output[0]] = found[node.input[0]]
-    return found
-
-
-def _seen(model: ModelProto, feeds: Feeds) -> dict[str, Array]:
-    """Return the inputs, and what each node of the main graph makes of them."""
-    names = [name for node in model.graph.node for name in node.output if name]
-    return {**feeds, **dict(zip(names, run(exposed(model, names), feeds, names), strict=True))}
 
 
 def answer(question: Mapping[str, Any]) -> tuple[int, str]:

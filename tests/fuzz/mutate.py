@@ -16,6 +16,8 @@ import onnx
 from google.protobuf.message import Message  # type: ignore[import-untyped]
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from tests.fuzz.copies import graphs
+
 
 @dataclass(frozen=True)
 class Step:
@@ -72,27 +74,19 @@ def _messages(message: Message) -> Iterator[Message]:
                 yield from _messages(item)
 
 
-def _graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.type == AttributeProto.GRAPH:
-                yield from _graphs(attribute.g)
-
-
 def _graph(model: ModelProto, draw: random.Random) -> GraphProto:
-    return draw.choice(list(_graphs(model.graph)))
+    return draw.choice(list(graphs(model.graph)))
 
 
 def _node(model: ModelProto, draw: random.Random) -> NodeProto | None:
-    nodes = [node for graph in _graphs(model.graph) for node in graph.node]
+    nodes = [node for graph in graphs(model.graph) for node in graph.node]
     return draw.choice(nodes) if nodes else None
 
 
 def _tensors(model: ModelProto) -> list[TensorProto]:
-    graphs = list(_graphs(model.graph))
-    held = [a.t for g in graphs for n in g.node for a in n.attribute if a.type == AttributeProto.TENSOR]
-    return [*(tensor for graph in graphs for tensor in graph.initializer), *held]
+    every = list(graphs(model.graph))
+    held = [a.t for g in every for n in g.node for a in n.attribute if a.type == AttributeProto.TENSOR]
+    return [*(tensor for graph in every for tensor in graph.initializer), *held]
 
 
 def _tensor(model: ModelProto, draw: random.Random) -> TensorProto | None:
@@ -103,7 +97,7 @@ def _tensor(model: ModelProto, draw: random.Random) -> TensorProto | None:
 def _names(model: ModelProto) -> list[str]:
     """All names of tensors, each once, in order."""
     found: dict[str, None] = {}
-    for graph in _graphs(model.graph):
+    for graph in graphs(model.graph):
         found |= dict.fromkeys(item.name for item in (*graph.input, *graph.initializer))
         found |= dict.fromkeys(name for node in graph.node for name in (*node.input, *node.output))
     return list(found) or [""]
@@ -210,7 +204,7 @@ def attribute(model: ModelProto, draw: random.Random) -> None:
     """A number in an attribute is another one, of any size."""
     numbers = [
         (each, name)
-        for graph in _graphs(model.graph)
+        for graph in graphs(model.graph)
         for node in graph.node
         for each in node.attribute
         for name in ("i", "f", "ints", "floats")
@@ -327,7 +321,7 @@ def operator(model: ModelProto, draw: random.Random) -> None:
     """A node is of another operator."""
     node = _node(model, draw)
     if node is not None:
-        there = [each.op_type for graph in _graphs(model.graph) for each in graph.node]
+        there = [each.op_type for graph in graphs(model.graph) for each in graph.node]
         node.op_type = draw.choice([draw.choice(there), draw.choice(_OPERATORS)])
         if draw.random() < 0.5:
             del node.attribute[:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from benchmarks.mutations import KINDS
 from benchmarks.reference import gap, run
 from graphprune.model import to_proto
 from tests.fuzz import nets
-from tests.fuzz.campaign import FAULTS, Case, Outcome, Room, campaign, case, keep, smaller
-from tests.fuzz.judge import LIMITS, Unjudged, inputs, judge, twin
+from tests.fuzz.campaign import FAULTS, Case, Kind, Outcome, Room, campaign, case, keep, smaller
+from tests.fuzz.copies import Unjudged
+from tests.fuzz.judge import LIMITS, inputs, judge, twin
 from tests.fuzz.mutate import MUTATIONS, OF_BYTES, Step, mutated
 from tests.fuzz.serve import ENDLESS, GONE, Server
 from tests.networks import network
@@ -31,15 +32,20 @@ def _room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     room.close()
 
 
-@pytest.mark.parametrize("first", range(0, 200, 50))
-def test_mutated_files_are_answered(first: int, room: Room) -> None:
+def _tried(kind: Kind, numbers: range, room: Room) -> tuple[Mapping[str, int], list[str]]:
+    """Return how many cases ended how, and what is a fault."""
     faults: list[str] = []
 
     def tell(done: Case, outcome: Outcome) -> None:
         if outcome.kind in FAULTS:
             faults.append(f"{done.name} {outcome.kind}: {outcome.said[-300:]}")
 
-    counts = campaign((case("mutated", number) for number in range(first, first + 50)), room, told=tell)
+    return campaign((case(kind, number) for number in numbers), room, told=tell), faults
+
+
+@pytest.mark.parametrize("first", range(0, 200, 50))
+def test_mutated_files_are_answered(first: int, room: Room) -> None:
+    counts, faults = _tried("mutated", range(first, first + 50), room)
     assert not faults
     assert counts["mutated refused"] > 10, "mutations do harm"
     assert counts["mutated done"] > 3, "and not always"
@@ -47,13 +53,7 @@ def test_mutated_files_are_answered(first: int, room: Room) -> None:
 
 @pytest.mark.parametrize("first", range(0, 60, 20))
 def test_random_networks_are_cut_right(first: int, room: Room) -> None:
-    faults: list[str] = []
-
-    def tell(done: Case, outcome: Outcome) -> None:
-        if outcome.kind in FAULTS:
-            faults.append(f"{done.name} {outcome.kind}: {outcome.said[-300:]}")
-
-    counts = campaign((case("net", number) for number in range(first, first + 20)), room, told=tell)
+    counts, faults = _tried("net", range(first, first + 20), room)
     assert not faults
     assert counts["net judged"] >= 15
 
