@@ -22,7 +22,7 @@ from graphprune.cuts import Cuts, take
 from graphprune.duplicate import duplicate
 from graphprune.errors import Negative, Refused
 from graphprune.feeds import Feeds, Sizes, random_feeds, shapes_to_try
-from graphprune.ir import captured, is_default_domain, label, node_proto, subgraphs
+from graphprune.ir import body_constants, captured, constants, is_default_domain, label, node_proto, subgraphs
 from graphprune.kernels import foreign, name_of
 from graphprune.model import Model
 from graphprune.rewire import detach
@@ -74,7 +74,8 @@ def holes(graph: gs.Graph) -> tuple[Hole, ...]:
         node = graph.nodes[position]
         read: dict[int | str, str] = {slot: tensor.name for slot, tensor in enumerate(node.inputs)}
         read |= {name: name for body in subgraphs(node) for name in sorted(captured(body))}
-        reads = {key: f"{name} (into {label(node)}, {key})" for key, name in read.items() if name in outside}
+        there = outside | _weights_inside(node).keys()
+        reads = {key: f"{name} (into {label(node)}, {key})" for key, name in read.items() if name in there}
         writes = {
             slot: f"{tensor.name} (out of {label(node)}, {slot})"
             for slot, tensor in enumerate(node.outputs)
@@ -83,6 +84,12 @@ def holes(graph: gs.Graph) -> tuple[Hole, ...]:
         results = tuple(tensor.name for tensor in node.outputs)
         found.append(Hole(position, name_of(node), label(node), reads, writes, results))
     return tuple(found)
+
+
+def _weights_inside(node: gs.Node) -> dict[str, gs.Constant]:
+    """Return the constants that the bodies of `node` read, by name: the graph itself may not have them."""
+    bodies = list(subgraphs(node))
+    return {tensor.name: tensor for body in bodies for tensor in (*constants(body), *body_constants(body))}
 
 
 def around(model: Model, nodes: Mapping[int, Hole], kinds: Mapping[str, int]) -> Model:
@@ -100,8 +107,9 @@ def around(model: Model, nodes: Mapping[int, Hole], kinds: Mapping[str, int]) ->
     probes: list[gs.Node] = []
     inputs: list[gs.Variable] = []
     for node, hole in gone:
+        read: dict[str, gs.Tensor] = {**_weights_inside(node), **names}
         for key, name in hole.reads.items():
-            source = node.inputs[key] if isinstance(key, int) else names[key]
+            source = node.inputs[key] if isinstance(key, int) else read[key]
             if id(source) not in written:
                 result = gs.Variable(name)
                 probes.append(gs.Node("Identity", name=name, inputs=[source], outputs=[result]))

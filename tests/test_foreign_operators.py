@@ -132,6 +132,35 @@ def test_an_operator_in_a_body_makes_its_if_one_that_is_not_run() -> None:
     assert not {"w5", "q"} & {place.tensor.name for group in free for place in group.places}
 
 
+CAPTURED = X + (
+    f"{{ {FRONT.replace('(x, w1)', '(x, w1, b1)')} t = Constant <value = float {{0.5}}> () "
+    "j = ReduceMax <keepdims = 0> (c) g = Greater (j, t) "
+    "d = If (g) <then_branch = yes () => (float[1, 32, 16, 16] u) { u = acme.Attention (c, b1) }, "
+    "else_branch = no () => (float[1, 32, 16, 16] v) "
+    "{ l = Conv <pads = [1, 1, 1, 1]> (c, k, b1) v = Sub (l, k2) }> "
+    f"{BEHIND} }}"
+)
+
+
+def captured(by: float = 1) -> onnx.ModelProto:
+    """An If that is not run, whose bodies read a weight that the graph cuts and some that they alone read."""
+    model = build(CAPTURED)
+    model.graph.initializer.append(numpy_helper.from_array(np.full((32, 1, 1), by, np.float32), "k2"))
+    model.graph.initializer.append(numpy_helper.from_array(np.linspace(-1, 1, 32, dtype=np.float32), "b1"))
+    return model
+
+
+def test_a_weight_that_is_cut_stays_whole_where_a_body_that_is_not_run_reads_it() -> None:
+    state = prune(from_proto(captured()))
+    assert sizes(state) == {32, 64}
+    assert made(state.verification, "verification").passed
+
+
+def test_a_weight_that_only_a_body_that_is_not_run_reads_is_compared() -> None:
+    assert compare(from_proto(captured()), from_proto(captured())).passed
+    assert not compare(from_proto(captured()), from_proto(captured(2))).passed
+
+
 def pinned(text: str) -> set[str]:
     return {group.reason for group in solve(from_proto(build(text)).graph).groups if not group.prunable}
 
