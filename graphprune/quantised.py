@@ -29,12 +29,18 @@ def weight_values(tensor: gs.Constant, place: Place) -> NDArray[Any] | Weight:
         return held if isinstance(held, Weight) else read(tensor)
     values = read(tensor)
     axis = int(place.node.attrs.get("axis", 1)) if place.node.op == "DequantizeLinear" else 0
-    along = [1] * values.ndim
-    along[axis] = -1
     numbers = values.astype(np.float32)
     if zero is not None:
-        numbers -= zero.astype(np.float32).reshape(along if zero.ndim else ())
-    return numbers * scale.astype(np.float32).reshape(along if scale.ndim else ())
+        numbers -= _along(zero, axis, values.ndim)
+    return numbers * _along(scale, axis, values.ndim)
+
+
+def _along(numbers: NDArray[Any], axis: int, rank: int) -> NDArray[np.float32]:
+    """Return one number, or one for each position of `axis`, as they broadcast against `rank` dimensions."""
+    shape = [1] * rank
+    if numbers.size > 1:
+        shape[axis] = -1
+    return numbers.astype(np.float32).reshape(shape)
 
 
 def _operand(node: gs.Node, slot: int) -> NDArray[Any] | None:

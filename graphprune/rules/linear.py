@@ -157,6 +157,8 @@ def _quantized(site: Site) -> str:
     axis = site.axis(1)
     dims = named(rank)
     if len(scale) == 1:
+        if any(site.sizes(1 + slot) != (site.sizes(0)[axis],) for slot in range(parameters)):
+            raise Unruly("it has not one scale for each position of its axis")
         return text([dims, *[[dims[axis]]] * parameters], [dims])
     block = int(site.attribute("block_size", 0)) or -(-site.sizes(0)[axis] // scale[axis])
     blocked = [f"({name} {block})" if index == axis else name for index, name in enumerate(dims)]
