@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from graphprune import rules
 from graphprune.axes import Axis, leaf
-from graphprune.bind import Axes, DoesNotFit, bind, sizes_of
+from graphprune.bind import Axes, Bound, DoesNotFit, bind, sizes_of
 from graphprune.bodies import enter
 from graphprune.grouping import Marks, groups
 from graphprune.ir import body_constants, captured, constants, label, read, shape_of, subgraphs
@@ -163,7 +163,7 @@ def _parsed(row: rules.Row, site: rules.Site) -> Rule:
 
 
 _CONTRADICTIONS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
-"""What the function of a rule raises on a model that is not well formed."""
+"""What the functions of a row raise on a model that is not well formed."""
 
 
 def _pin(walk: _Walk, axes: Axes | None, reason: str) -> None:
@@ -247,7 +247,24 @@ def _bind(
         if sizes is None and tensor.name and (tensor.outputs or tensor.name in outputs):
             raise rules.Unruly("the rank of an output is unknown")
     bound = bind(rule, inputs, site.outputs)
+    _try_patch(row, site, bound)
     return Applied(site, row, rule, bound, inputs, tuple(bound.outputs))
+
+
+def _try_patch(row: rules.Row, site: rules.Site, bound: Bound) -> None:
+    """Ask for what would be written where everything stays: a cut must not be the first to ask.
+
+    Raises:
+        Unruly: what the operator is given contradicts the sizes of what it reads and writes.
+    """
+    if row.patch is None:
+        return
+    kept = {name: axis.size for name, axis in bound.names.items()}
+    picks = {name: pick.at for name, pick in bound.picks.items()}
+    try:
+        row.patch(rules.Edit(site, site.inputs, site.outputs, kept, site.values, picks))
+    except _CONTRADICTIONS as error:
+        raise rules.Unruly("what it is given does not fit its operands") from error
 
 
 def _register(node: gs.Node, applied: Applied, walk: _Walk) -> None:

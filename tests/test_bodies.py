@@ -21,6 +21,7 @@ from graphprune.rewire import sweep
 from graphprune.solve import solve
 from graphprune.verify import verify
 from graphprune.weights import Weight, stored
+from tests.networks import TEXTS
 from tests.networks.fill import fill
 from tests.networks.solved import halved, initializers, solved
 
@@ -244,3 +245,12 @@ def test_an_inspection_counts_what_stands_in_bodies() -> None:
     found = inspect(from_proto(fill(text)))
     assert found.nodes == 1 + 3 + 1
     assert found.params == 4 * 8 + 8 * 4 + 4 * 4
+
+
+def test_a_target_in_a_body_that_is_of_another_rank_than_the_body_declares_is_no_fault_of_ours() -> None:
+    sizes = "target = Concat <axis = 0> (rows, rest)"
+    assert sizes in TEXTS["sizes-computed-in-bodies"]
+    other = "target = Constant <value_ints = [2, 2, 2, 2, -1]> ()"
+    model = from_proto(fill(TEXTS["sizes-computed-in-bodies"].replace(sizes, other)))
+    solution = solve(model.graph)
+    assert not [group for group in solution.groups if group.prunable]

@@ -91,6 +91,8 @@ def _reshape(site: Site) -> str:
     target = site.integers(1, "target sizes")
     if site.attribute("allowzero", 0) and 0 in target:
         raise Unruly("it is empty")
+    if len(target) != len(site.output()):
+        raise Unruly(_RANK)
     return regroup(site.sizes(0), site.output()).replace(" ->", ", _ ->", 1)
 
 
@@ -153,8 +155,9 @@ def _unsqueeze(site: Site) -> str:
 
 
 def _expand(site: Site) -> str:
-    site.integers(1, "target sizes")
-    before, after = site.sizes(0), site.output()
+    target, before, after = site.integers(1, "target sizes"), site.sizes(0), site.output()
+    if len(after) != max(len(target), len(before)):
+        raise Unruly(_RANK)
     out = named(len(after))
     aligned = out[len(after) - len(before) :]
     ins = [
@@ -259,6 +262,7 @@ def _depth(site: Site) -> str:
     return f"c {block} {block}" if crd else f"{block} {block} c"
 
 
+_RANK = "its output has another rank than its target"
 _FACTORS = "its factors do not divide those of the target, or it is a vector of sizes"
 
 TABLE: Table = {

@@ -71,8 +71,17 @@ NONSENSE = (
     case("an axis of a scalar", "y = CumSum (x, a)", x=scalar(1), a=scalar(0, np.int64), cuts=()),
     case("no heads", "y = com.microsoft.MultiHeadAttention <num_heads = 0> (x, x, x)", x=(2, 3, 4), cuts=()),
     case("heads of nobody", "y = com.microsoft.MultiHeadAttention (x, x, x)", x=(2, 3, 4), cuts=()),
+    case("a target of another rank", "y = Reshape (x, s)", outputs="float[3, 4] y",
+         x=(3, 4), s=ints(2, 2, 2, -1), cuts=()),
+    case("sizes of nothing", "y = ConstantOfShape (s)", outputs="float[3] y", s=ints(-3, 4), cuts=()),
+    case("more sizes than dimensions", "y = Resize (x, , , s)", outputs="float[2, 3, 4, 4] y",
+         x=(2, 3, 4, 4), s=ints(2, 3, 4, 4, 5), cuts=()),
+    case("a scale too few", "y = DequantizeLinear <axis = -2> (x, s, z)",
+         x=whole((2, 8, 1, 1), 0, 9, np.int8), s=(2,), z=whole((2,), 0, 9, np.int8), cuts=()),
+    case("points of another axis", "y = DequantizeLinear <axis = 0> (x, s, z)",
+         x=whole((2, 8), 0, 9, np.int8), s=(2,), z=whole((8,), 0, 9, np.int8), cuts=()),
     case("an equation of others", 'y = Einsum <equation = "ij,jk->ik"> (x)', x=(3, 4), cuts=()),
-)
+)  # fmt: skip
 
 
 def solved(case: Case) -> Solution:
